@@ -1,0 +1,263 @@
+"""Query string → queryset. A parameter that nobody reads is an error: a filter that is silently
+ignored would answer with rows that the caller believes filtered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, time, timedelta
+from functools import reduce
+from operator import or_
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import django_filters
+from django import forms
+from django.db.models import Q, QuerySet
+from django_filters.rest_framework import DjangoFilterBackend, FilterSet
+from rest_framework.request import Request
+from rest_framework.serializers import ValidationError
+
+from kaivox.api.fields import FIRST_INSTANT, LAST_INSTANT, parse_id, parse_instant
+from kaivox.api.pagination import PARAMETERS as PAGE_PARAMETERS
+
+ALWAYS_ALLOWED = frozenset({"api_key", "format"})
+
+
+def refuse_unknown(request: Request, known: Iterable[str]) -> None:
+    """Raises ValidationError that names each query parameter that is unknown or given twice."""
+    allowed = ALWAYS_ALLOWED.union(known)
+    problems: dict[str, list[str]] = {}
+    for name, values in request.query_params.lists():
+        if name not in allowed:
+            problems[name] = ["There is no such parameter here."]
+        elif len(values) > 1:
+            problems[name] = ["Given more than once."]
+        elif "\x00" in values[0]:
+            problems[name] = ["A NUL character cannot stand here."]
+    if problems:
+        raise ValidationError(problems)
+
+
+def refuse_broken_encoding(request: Request) -> None:
+    """Raises ValidationError where the query is no UTF-8: Django would put U+FFFD in silently."""
+    raw = request.META.get("QUERY_STRING", "")
+    try:
+        unquote_to_bytes(raw.replace("+", " ")).decode()
+    except UnicodeError as error:
+        raise ValidationError("The query is not valid UTF-8.") from error
+
+
+class StrictFilterSet(FilterSet):
+    """Base of each list's filters. A list without filters of its own uses it as it is."""
+
+    @property
+    def business(self) -> Any:
+        return self.request.auth.business
+
+
+class StrictFilterBackend(DjangoFilterBackend):
+    """Applies a view's `filterset_class`. Raises ValidationError by parameter."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
+        filterset_class = getattr(view, "filterset_class", None) or StrictFilterSet
+        refuse_unknown(request, PAGE_PARAMETERS.union(filterset_class.base_filters))
+        if not set(request.query_params) & set(filterset_class.base_filters):
+            return queryset.filter(*_defaults(filterset_class))
+        filterset = filterset_class(request.query_params, queryset, request=request)
+        if not filterset.is_valid():
+            raise ValidationError(filterset.errors)
+        return filterset.qs
+
+
+def _defaults(filterset_class: type[FilterSet]) -> tuple[Q, ...]:
+    """What a list leaves out when the query does not speak of it (`is_active`)."""
+    return tuple(
+        item.default
+        for item in filterset_class.base_filters.values()
+        if isinstance(item, ActiveFilter)
+    )
+
+
+# --- Values ------------------------------------------------------------------------------------
+
+
+class _Field(forms.Field):
+    """A form field that reads the raw text with one function; its ValueError is the message."""
+
+    def __init__(self, *, read: Callable[[str], Any], **kwargs: Any) -> None:
+        self.read = read
+        super().__init__(**kwargs)
+
+    def to_python(self, value: Any) -> Any:
+        if value is None:
+            return None
+        try:
+            return self.read(str(value))
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from error
+
+
+class _ReadFilter(django_filters.Filter):
+    field_class = _Field
+
+    def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
+        return qs if value is None else self.narrow(qs, value)
+
+    def narrow(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
+        return qs.filter(**{f"{self.field_name}__{self.lookup_expr}": value})
+
+
+def _read_day(text: str) -> Any:
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a local day has no zone
+    except ValueError as error:
+        raise ValueError("Write a date of the calendar as YYYY-MM-DD.") from error
+    if len(text) != 10 or not FIRST_INSTANT.year <= day.year < LAST_INSTANT.year:
+        raise ValueError("Write a date from 1900 to 2199 as YYYY-MM-DD.")
+    return day
+
+
+def _read_id(text: str) -> int:
+    number = parse_id(text)
+    if number is None:
+        raise ValueError("Write an id: a whole number from 1.")
+    return number
+
+
+class ChoicesFilter(_ReadFilter):
+    """One of `choices`, or several with commas: `status=scheduled,completed`."""
+
+    def __init__(self, choices: Sequence[str], **kwargs: Any) -> None:
+        self.choices = tuple(choices)
+        super().__init__(read=self._read, lookup_expr="in", **kwargs)
+
+    def _read(self, text: str) -> list[str]:
+        values = text.split(",")
+        if not set(values) <= set(self.choices):
+            raise ValueError(f"Choose of: {', '.join(self.choices)}; several with commas.")
+        return values
+
+
+class IdFilter(_ReadFilter):
+    """An id of ours; any number of the range."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(read=_read_id, **kwargs)
+
+
+class OwnedFilter(_ReadFilter):
+    """The id of a row of the caller's own business; any other is an error that names it."""
+
+    def __init__(self, rows: Callable[[], QuerySet[Any]], *, noun: str, **kwargs: Any) -> None:
+        self.rows, self.noun = rows, noun
+        super().__init__(read=_read_id, **kwargs)
+
+    def narrow(self, qs: QuerySet[Any], value: int) -> QuerySet[Any]:
+        if not self.rows().filter(business=self.parent.business, pk=value).exists():
+            name = next(n for n, item in self.parent.filters.items() if item is self)
+            raise ValidationError({name: [f"There is no {self.noun} with this id."]})
+        return super().narrow(qs, value)
+
+
+class TextFilter(_ReadFilter):
+    """A text, compared by `lookup_expr`; at most 200 characters."""
+
+    def __init__(self, read: Callable[[str], Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(read=read or _read_text, **kwargs)
+
+
+def _read_text(text: str) -> str:
+    if not 1 <= len(text) <= 200:
+        raise ValueError("Write 1 to 200 characters.")
+    return text
+
+
+class SearchFilter(TextFilter):
+    """Rows in which any of `fields` contains the text, whatever the case."""
+
+    def __init__(self, fields: Sequence[str], **kwargs: Any) -> None:
+        self.fields = tuple(fields)
+        super().__init__(**kwargs)
+
+    def narrow(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return qs.filter(reduce(or_, (Q(**{f"{field}__icontains": value}) for field in self.fields)))
+
+
+class InstantFilter(_ReadFilter):
+    """An instant with its offset, compared by `lookup_expr`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(read=parse_instant, **kwargs)
+
+
+class WholeNumberFilter(_ReadFilter):
+    """A whole number from 0 to 2³¹−1, compared by `lookup_expr`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(read=_read_number, **kwargs)
+
+
+def _read_number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 10 or int(text) >= 2**31:
+        raise ValueError("Write a whole number from 0.")
+    return int(text)
+
+
+class LocalDayFilter(_ReadFilter):
+    """Whole days in the business's time zone, half-open: `edge` is "on", "from" or "to"."""
+
+    def __init__(self, edge: str, **kwargs: Any) -> None:
+        self.edge = edge
+        super().__init__(read=_read_day, **kwargs)
+
+    def narrow(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
+        zone = self.parent.business.zone
+        begin = datetime.combine(value, time(), zone)
+        end = datetime.combine(value + timedelta(days=1), time(), zone)
+        name = self.field_name
+        if self.edge in ("on", "from"):
+            qs = qs.filter(**{f"{name}__gte": begin})
+        if self.edge in ("on", "to"):
+            qs = qs.filter(**{f"{name}__lt": end})
+        return qs
+
+
+class ActiveFilter(_ReadFilter):
+    """`is_active=true|false|all`; active ones where the query does not say."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(read=_read_active, **kwargs)
+
+    @property
+    def default(self) -> Q:
+        return Q(**{self.field_name: True})
+
+    def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
+        if value == "all":
+            return qs
+        return qs.filter(**{self.field_name: value != "false"})
+
+
+def _read_active(text: str) -> str:
+    if text not in ("true", "false", "all"):
+        raise ValueError("Write true, false or all.")
+    return text
+
+
+class UpdatedSinceFilter(InstantFilter):
+    """Rows changed at or after the instant."""
+
+    def __init__(self) -> None:
+        super().__init__(field_name="updated_at", lookup_expr="gte")
+
+
+def day_filters(field_name: str) -> tuple[LocalDayFilter, LocalDayFilter, LocalDayFilter]:
+    """`date`, `date_from`, `date_to` on an instant:
+
+    `date, date_from, date_to = day_filters("start_time")` in the filter set's body.
+    """
+    return (
+        LocalDayFilter("on", field_name=field_name),
+        LocalDayFilter("from", field_name=field_name),
+        LocalDayFilter("to", field_name=field_name),
+    )

@@ -1,0 +1,102 @@
+"""The base viewset: rows of the caller's business, found once, here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.utils.module_loading import import_string
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from kaivox.api.encoding import encode, etag_of
+from kaivox.api.fields import parse_id
+from kaivox.api.filters import StrictFilterSet
+from kaivox.api.responses import Answer
+from kaivox.api.serializers import ReadSerializer, WriteSerializer
+from kaivox.api.views import FramedView
+from kaivox.errors import NotFound, PreconditionFailed
+
+
+class BusinessViewSet(FramedView, GenericViewSet[Any]):
+    """Base of every resource.
+
+    `queryset` is of all businesses and is narrowed in `get_queryset`, before any handler sees it;
+    `serializer_class` shows a row; `detail_serializer_class` shows one alone where that differs.
+    """
+
+    queryset: QuerySet[Any]
+    serializer_class: type[ReadSerializer]
+    detail_serializer_class: type[ReadSerializer] | None = None
+    filterset_class: ClassVar[type[StrictFilterSet]] = StrictFilterSet
+    ordering: ClassVar[str] = "id"
+    ordering_fields: ClassVar[tuple[str, ...]] = ("id",)
+    lookup_value_regex = "[^/]+"
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return self.queryset.filter(business=self.request.auth.business)
+
+    def get_object(self) -> Any:
+        """The row of the path. Raises NotFound: foreign, gone and absurd ids look alike."""
+        row_id = parse_id(self.kwargs["pk"])
+        row = self.get_queryset().filter(pk=row_id).first() if row_id else None
+        if row is None:
+            raise NotFound
+        return row
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if request.method == "POST" and "HTTP_IDEMPOTENCY_KEY" in request.META:
+            remember = import_string(settings.API_POST_HOOK)
+            self.post = partial(remember, self, self.post)
+
+    def read_query(self, request: Request) -> None:
+        if self.action != "list":
+            super().read_query(request)
+
+    def body(self, serializer_class: type[WriteSerializer], *, partial: bool = False) -> Any:
+        """The validated body. Raises ValidationError by field."""
+        serializer = serializer_class(
+            data=self.request.data, partial=partial, context={"business": self.business}
+        )
+        serializer.is_valid(raise_exception=True)
+        return serializer.validated_data
+
+    def show(
+        self, row: Any, *, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """One row as the answer."""
+        return Answer(self.render(row), status=status, headers=headers)
+
+    def render(self, row: Any) -> dict[str, Any]:
+        return (self.detail_serializer_class or self.serializer_class).render(row)
+
+    def if_match(self, row: Any) -> datetime | None:
+        """What the operation compares under its lock: the `updated_at` that the caller has seen,
+        or None where the caller does not care. Raises PreconditionFailed."""
+        wanted = self.request.META.get("HTTP_IF_MATCH", "").strip()
+        if not wanted or wanted == "*":
+            return None
+        if etag_of(encode(self.render(row))) not in {tag.strip() for tag in wanted.split(",")}:
+            raise PreconditionFailed
+        return row.updated_at
+
+
+class ListMixin:
+    def list(self: Any, request: Request) -> Response:
+        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response([self.serializer_class.render(row) for row in rows])
+
+
+class RetrieveMixin:
+    def retrieve(self: Any, request: Request, pk: str) -> Response:
+        return self.show(self.get_object())
+
+
+class ReadViewSet(ListMixin, RetrieveMixin, BusinessViewSet):
+    """A resource that is read: list and retrieve."""

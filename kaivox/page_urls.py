@@ -1,0 +1,3 @@
+"""Pages for people: the developers's page and the docs."""
+
+urlpatterns: list[object] = []

@@ -1,0 +1,73 @@
+"""The whole map on one page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path, re_path
+from django.views import defaults
+from django.views.csrf import csrf_failure as page_csrf_failure
+from drf_spectacular.views import SpectacularAPIView
+
+from kaivox import pages
+from kaivox.api import views as api
+
+v1 = [
+    path("", pages.ApiIndex.as_view(), name="index"),
+    path("", include("kaivox.businesses.urls")),
+    path("", include("appointments.urls")),
+    path("", include("customers.urls")),
+    path("", include("calls.urls")),
+    path("", include("staff.urls")),
+    path("", include("services.urls")),
+    path("", include("webhooks.urls")),
+]
+
+urlpatterns = [
+    path("api/v1/", include(v1)),
+    re_path(r"^api/v1$", pages.ApiIndex.as_view()),
+    re_path(r"^api/schema/?$", SpectacularAPIView.as_view(), name="schema"),
+    re_path(r"^api/docs/?$", pages.ApiDocs.as_view(), name="api-docs"),
+    re_path(r"^api/redoc/?$", pages.ApiRedoc.as_view(), name="api-redoc"),
+    re_path(r"^api(/.*)?$", api.UnknownPath.as_view()),
+    path("voice/", include("calls.voice_urls")),
+    path("admin/", admin.site.urls),
+    path("", include("kaivox.page_urls")),
+]
+
+
+def _is_program(request: HttpRequest) -> bool:
+    return request.path_info.startswith(("/api/", "/voice/"))
+
+
+def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if _is_program(request):
+        return api.bad_request(request, exception)
+    return defaults.bad_request(request, exception)
+
+
+def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if _is_program(request):
+        return api.permission_denied(request, exception)
+    return defaults.permission_denied(request, exception)
+
+
+def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if _is_program(request):
+        return api.not_found(request, exception)
+    return defaults.page_not_found(request, exception)
+
+
+def handler500(request: HttpRequest) -> HttpResponse:
+    if _is_program(request):
+        return api.server_error(request)
+    return defaults.server_error(request)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "", **kwargs: Any) -> HttpResponse:
+    """`settings.CSRF_FAILURE_VIEW`."""
+    if _is_program(request):
+        return api.csrf_failure(request, reason)
+    return page_csrf_failure(request, reason, **kwargs)
