@@ -3,7 +3,10 @@ names the variable, what stands there and what would be right."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import secrets
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -77,13 +80,13 @@ class Environment:
                 "SECRET_KEY is required when DATABASE_URL is set. Make one with: "
                 'python -c "import secrets; print(secrets.token_urlsafe(64))"'
             )
-        try:
-            # "x" makes exactly one of several starting processes the author.
-            with keep_in.open("x", encoding="ascii") as file:
-                keep_in.chmod(0o600)
+        if not keep_in.exists():
+            # Web, worker and beat may start at once: the first link wins, and no one reads half a key.
+            with tempfile.NamedTemporaryFile("w", dir=keep_in.parent, encoding="ascii") as file:
                 file.write(secrets.token_urlsafe(64))
-        except FileExistsError:
-            pass
+                file.flush()
+                with contextlib.suppress(FileExistsError):
+                    os.link(file.name, keep_in)
         return keep_in.read_text(encoding="ascii")
 
     def database(self, name: str) -> dict[str, Any]:

@@ -1,0 +1,225 @@
+"""The tenant (Business), its people (Membership) and its keys (ApiKey)."""
+
+from __future__ import annotations
+
+import zoneinfo
+from datetime import datetime
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import F, Q
+
+from kaivox.businesses.scopes import ALL_SCOPES
+
+
+class Plan(models.TextChoices):
+    STARTER = "starter"
+    PRO = "pro"
+    ENTERPRISE = "enterprise"
+
+
+def check_timezone(name: str) -> None:
+    """Raises ValidationError where `name` is no IANA time zone."""
+    if name not in zoneinfo.available_timezones():
+        raise ValidationError(
+            "%(name)s is not an IANA time zone such as Asia/Kolkata.", params={"name": name}
+        )
+
+
+class Business(models.Model):
+    """A tenant: one clinic, salon, gym or restaurant. Everything else belongs to one."""
+
+    name = models.CharField(max_length=120)
+    slug = models.SlugField(max_length=60, unique=True)
+    timezone = models.CharField(max_length=60, validators=[check_timezone])
+    country = models.CharField(
+        max_length=2,
+        validators=[RegexValidator(r"^[A-Z]{2}$", "Two capital letters (ISO 3166), such as IN.")],
+        help_text="Phone numbers without a country code are read as of this country.",
+    )
+    currency = models.CharField(
+        max_length=3,
+        validators=[
+            RegexValidator(r"^[A-Z]{3}$", "Three capital letters (ISO 4217), such as INR.")
+        ],
+    )
+    contact_email = models.EmailField(blank=True, help_text="Gets notices of quotas and webhooks.")
+    plan = models.CharField(max_length=12, choices=Plan, default=Plan.STARTER)
+    suspended_at = models.DateTimeField(null=True, blank=True)
+    livemode = models.BooleanField(default=True, help_text="Off: a sandbox, with kv_test_ keys.")
+    sandbox_of = models.OneToOneField(
+        "self", on_delete=models.CASCADE, null=True, blank=True, related_name="sandbox"
+    )
+    cors_origins = models.JSONField(
+        default=list,
+        blank=True,
+        help_text='Web pages that may call the API: ["https://book.example.com"].',
+    )
+
+    slot_interval_minutes = models.PositiveSmallIntegerField(
+        default=15, validators=[MinValueValidator(1), MaxValueValidator(1440)]
+    )
+    minimum_notice_minutes = models.PositiveIntegerField(
+        default=0, validators=[MaxValueValidator(525_600)]
+    )
+    horizon_days = models.PositiveSmallIntegerField(
+        default=365, validators=[MinValueValidator(1), MaxValueValidator(1825)]
+    )
+    daily_cap_per_staff = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="At most so many appointments a day for one member of staff.",
+    )
+
+    transcript_retention_days = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Empty: transcripts are kept.",
+    )
+    mask_transcripts = models.BooleanField(
+        default=True, help_text="Mask card numbers and e-mail addresses in transcripts."
+    )
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name_plural = "businesses"
+        constraints = [
+            models.CheckConstraint(name="business_plan_known", condition=Q(plan__in=Plan.values)),
+            models.CheckConstraint(
+                name="business_sandbox_is_not_live",
+                condition=Q(sandbox_of__isnull=True) | Q(livemode=False),
+                violation_error_message="A sandbox cannot be live.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        if self.horizon_days * 1440 <= self.minimum_notice_minutes:
+            raise ValidationError(
+                {
+                    "horizon_days": "The horizon is shorter than the minimum notice: nothing could be booked."
+                }
+            )
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @property
+    def is_suspended(self) -> bool:
+        return self.suspended_at is not None
+
+
+class BusinessQuerySet(models.QuerySet[Any]):
+    """Of every model that belongs to a business."""
+
+    def for_business(self, business: Business | int) -> Self:
+        """Only the rows of `business` (or of the business with that id)."""
+        return self.filter(business_id=business if isinstance(business, int) else business.pk)
+
+
+class BusinessOwned(models.Model):
+    """Base of every row that belongs to one business."""
+
+    business = models.ForeignKey(Business, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        abstract = True
+
+
+class Role(models.TextChoices):
+    OWNER = "owner"
+    STAFF = "staff"
+    ANALYST = "analyst", "analyst (reads only)"
+
+
+class Membership(models.Model):
+    """Which businesses a person of the admin sees. An agency's people have several."""
+
+    business = models.ForeignKey(Business, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
+    )
+    role = models.CharField(max_length=8, choices=Role, default=Role.STAFF)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "business"],
+                name="membership_once",
+                violation_error_message="This person is a member already.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} at {self.business}"
+
+
+def all_scopes() -> list[str]:
+    return list(ALL_SCOPES)
+
+
+class ApiKeyQuerySet(BusinessQuerySet):
+    def live(self, now: datetime) -> Self:
+        """Keys that open the door at `now`: neither revoked nor expired."""
+        return self.filter(
+            Q(expires_at__isnull=True) | Q(expires_at__gt=now),
+            Q(revoked_at__isnull=True) | Q(revoked_at__gt=now),
+        )
+
+
+class ApiKey(BusinessOwned):
+    """A secret that speaks for a business. Only its SHA-256 is kept; see `kaivox.businesses.keys`."""
+
+    name = models.CharField(max_length=120)
+    prefix = models.CharField(max_length=16, editable=False, help_text="Its first characters.")
+    last_four = models.CharField(max_length=4, editable=False)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    scopes = models.JSONField(default=all_scopes)
+    allowed_cidrs = models.JSONField(
+        default=list, blank=True, help_text='Empty: from anywhere. Else like ["203.0.113.0/24"].'
+    )
+    query_allowed = models.BooleanField(
+        "accepted as ?api_key=", default=True, help_text="Off: only in a header."
+    )
+    expires_at = models.DateTimeField(null=True, blank=True)
+    # In the future while a rotated key lives out its grace.
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_address = models.GenericIPAddressField(null=True, blank=True, editable=False)
+    issued_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+    )
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "API key"
+        indexes = [models.Index("business", F("created_at").desc(), name="apikey_business")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…{self.last_four})"
+
+    def is_revoked(self, now: datetime) -> bool:
+        return self.revoked_at is not None and self.revoked_at <= now
+
+    def is_expired(self, now: datetime) -> bool:
+        return self.expires_at is not None and self.expires_at <= now
