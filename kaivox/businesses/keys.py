@@ -20,6 +20,9 @@ SANDBOX: Final = "kv_test_"
 BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 PATTERN: Final = re.compile(r"kv_(?:live|test)_[0-9A-Za-z]{38}")
 
+# So much of a key is stored in the clear, to find it by and to tell it from others.
+PREFIX_LENGTH: Final = 16
+
 _RANDOM_LENGTH = 32
 _CHECKSUM_LENGTH = 6
 

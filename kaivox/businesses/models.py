@@ -1,4 +1,8 @@
-"""The tenant (Business), its people (Membership) and its keys (ApiKey)."""
+"""The tenant (Business), its people (Membership), its keys (ApiKey), and who changed what.
+
+Whatever decides about a call — a business, a key — leaves a mark when it is saved, deleted or
+updated in bulk (`marks`), so that web processes may remember keys.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models import F, Q
 
+from kaivox.businesses.marks import leave_mark
 from kaivox.businesses.scopes import ALL_SCOPES
 
 
@@ -30,7 +35,42 @@ def check_timezone(name: str) -> None:
         )
 
 
-class Business(models.Model):
+class MarkingQuerySet(models.QuerySet[Any]):
+    """Bulk changes of the rows that `MarkingModel` watches one by one."""
+
+    # From the row to its business.
+    business_column = "pk"
+
+    def update(self, **values: Any) -> int:
+        changed = list(self.values_list(self.business_column, flat=True).distinct())
+        count = super().update(**values)
+        for business_id in changed:
+            leave_mark(business_id)
+        return count
+
+
+class MarkingModel(models.Model):
+    """A row that decides about calls: each change of it is seen at the next request."""
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        super().save(*args, **kwargs)
+        leave_mark(self.marked_business_id())
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        business_id = self.marked_business_id()
+        deleted = super().delete(*args, **kwargs)
+        leave_mark(business_id)
+        return deleted
+
+    def marked_business_id(self) -> int:
+        """The business whose callers must be looked up anew."""
+        raise NotImplementedError
+
+
+class Business(MarkingModel):
     """A tenant: one clinic, salon, gym or restaurant. Everything else belongs to one."""
 
     name = models.CharField(max_length=120)
@@ -89,6 +129,8 @@ class Business(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
+    objects = MarkingQuerySet.as_manager()
+
     class Meta:
         verbose_name_plural = "businesses"
         constraints = [
@@ -106,10 +148,11 @@ class Business(models.Model):
     def clean(self) -> None:
         if self.horizon_days * 1440 <= self.minimum_notice_minutes:
             raise ValidationError(
-                {
-                    "horizon_days": "The horizon is shorter than the minimum notice: nothing could be booked."
-                }
+                {"horizon_days": "Shorter than the minimum notice: nothing could be booked."}
             )
+
+    def marked_business_id(self) -> int:
+        return self.pk
 
     @property
     def zone(self) -> ZoneInfo:
@@ -172,7 +215,9 @@ def all_scopes() -> list[str]:
     return list(ALL_SCOPES)
 
 
-class ApiKeyQuerySet(BusinessQuerySet):
+class ApiKeyQuerySet(MarkingQuerySet, BusinessQuerySet):
+    business_column = "business_id"
+
     def live(self, now: datetime) -> Self:
         """Keys that open the door at `now`: neither revoked nor expired."""
         return self.filter(
@@ -181,13 +226,14 @@ class ApiKeyQuerySet(BusinessQuerySet):
         )
 
 
-class ApiKey(BusinessOwned):
-    """A secret that speaks for a business. Only its SHA-256 is kept; see `kaivox.businesses.keys`."""
+class ApiKey(MarkingModel, BusinessOwned):
+    """A secret that speaks for a business. Only its SHA-256 is kept; see `keys`."""
 
     name = models.CharField(max_length=120)
-    prefix = models.CharField(max_length=16, editable=False, help_text="Its first characters.")
+    # By which it is looked up. No secret: 47 of its 190 bits of chance.
+    prefix = models.CharField(max_length=16, unique=True, editable=False)
     last_four = models.CharField(max_length=4, editable=False)
-    digest = models.CharField(max_length=64, unique=True, editable=False)
+    digest = models.CharField(max_length=64, editable=False)
     scopes = models.JSONField(default=all_scopes)
     allowed_cidrs = models.JSONField(
         default=list, blank=True, help_text='Empty: from anywhere. Else like ["203.0.113.0/24"].'
@@ -218,8 +264,58 @@ class ApiKey(BusinessOwned):
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…{self.last_four})"
 
+    def marked_business_id(self) -> int:
+        return self.business_id
+
     def is_revoked(self, now: datetime) -> bool:
         return self.revoked_at is not None and self.revoked_at <= now
 
     def is_expired(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at <= now
+
+
+class AuditQuerySet(BusinessQuerySet):
+    def update(self, **values: Any) -> int:
+        raise TypeError("Audit entries are written once.")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise TypeError("Audit entries are kept.")
+
+
+class AuditEntry(models.Model):
+    """Who changed what, and when. Written once, by `audit.record_audit`; outlives what it tells of,
+    so its references are not enforced and names are copied."""
+
+    business = models.ForeignKey(
+        Business, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+    at = models.DateTimeField()
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        null=True,
+        related_name="+",
+    )
+    actor_name = models.CharField(max_length=150)
+    action = models.CharField(max_length=60)
+    subject = models.CharField(max_length=200)
+    changes = models.JSONField(default=dict)
+    request_id = models.CharField(max_length=128)
+
+    objects = AuditQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        indexes = [models.Index("business", F("at").desc(), name="audit_business")]
+
+    def __str__(self) -> str:
+        return f"{self.action}: {self.subject}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self.pk is not None:
+            raise TypeError("Audit entries are written once.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        raise TypeError("Audit entries are kept.")

@@ -13,3 +13,5 @@ ALL_SCOPES: Final = (
     "webhooks:read",
     "webhooks:write",
 )
+
+READ_SCOPES: Final = tuple(scope for scope in ALL_SCOPES if scope.endswith(":read"))

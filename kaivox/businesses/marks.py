@@ -1,0 +1,100 @@
+"""Has anything changed about a business, its keys or its plan since a process last looked?
+
+Each change leaves a mark that every process sees at its next request: a value in Redis, or, where
+there is none, the state of one file. So keys may be remembered for seconds and a revoked one still
+fails at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from django.conf import settings
+from django.db import transaction
+
+from kaivox import redis_store
+from kaivox.redis_store import StoreAway
+
+logger = logging.getLogger(__name__)
+
+# Longer than any process remembers a key.
+_MARK_SECONDS: Final = 600
+
+Mark = tuple[Any, int]
+
+
+class _Marks(Protocol):
+    def read(self, business_id: int) -> Any: ...
+
+    def leave(self, business_id: int) -> None: ...
+
+
+class _InRedis:
+    def read(self, business_id: int) -> Any:
+        return redis_store.breaker.call(lambda: redis_store.client().get(_name(business_id)))
+
+    def leave(self, business_id: int) -> None:
+        mark = secrets.token_hex(8)
+        redis_store.breaker.call(
+            lambda: redis_store.client().set(_name(business_id), mark, ex=_MARK_SECONDS)
+        )
+
+
+class _InFile:
+    """One file for all businesses: a change makes all be looked up anew, which costs little."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self, business_id: int) -> Any:
+        try:
+            state = os.stat(self._path)
+        except FileNotFoundError:
+            return None
+        return state.st_ino, state.st_mtime_ns
+
+    def leave(self, business_id: int) -> None:
+        # Another file each time: two changes within one tick of the clock differ too.
+        fresh = self._path.with_name(f"{self._path.name}.{secrets.token_hex(4)}")
+        fresh.touch()
+        fresh.replace(self._path)
+
+
+# Changes made by this process. They count before they are committed, for this process sees them.
+_own: Counter[int] = Counter()
+
+
+def read_mark(business_id: int) -> Mark:
+    """Equal to the one read before unless something changed in between. Raises StoreAway."""
+    return _marks().read(business_id), _own[business_id]
+
+
+def leave_mark(business_id: int) -> None:
+    """Tells all processes, once the present transaction is committed, to look again."""
+    _own[business_id] += 1
+    transaction.on_commit(lambda: _tell_others(business_id), robust=True)
+
+
+def _tell_others(business_id: int) -> None:
+    try:
+        _marks().leave(business_id)
+    except StoreAway:
+        logger.warning(
+            "Business %s changed while Redis is away: web processes see it within seconds",
+            business_id,
+        )
+
+
+@cache
+def _marks() -> _Marks:
+    return _InRedis() if settings.REDIS_URL else _InFile(settings.VAR / "changed")
+
+
+def _name(business_id: int) -> str:
+    return f"access:{{b{business_id}}}"
