@@ -89,7 +89,7 @@ def _lock_file(descriptor: int, deadline: float) -> None:
 
 
 def _forget_other_threads() -> None:
-    global _threads  # noqa: PLW0603 - a lock held by a thread that the child does not have
+    global _threads
     _threads = threading.Lock()
 
 
