@@ -1,0 +1,54 @@
+"""From which address does a request come, and is it one of these?"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_NOWHERE: Final = ipaddress.IPv4Address("0.0.0.0")  # noqa: S104 - not bound to: a socket file has no address
+
+
+def client_address(meta: Mapping[str, Any], trusted_proxies: int) -> Address:
+    """The caller's address.
+
+    Each proxy appends to `X-Forwarded-For` whom it heard from; whatever stands further left than
+    our own proxies wrote is the caller's invention. So with n trusted proxies it is the n-th from
+    the right, and with none the header is not read at all.
+    """
+    forwarded = [part.strip() for part in meta.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+    if trusted_proxies and len(forwarded) >= trusted_proxies:
+        found = _parse(forwarded[-trusted_proxies])
+        if found is not None:
+            return found
+    return _parse(meta.get("REMOTE_ADDR", "")) or _NOWHERE
+
+
+def block_of(address: Address) -> str:
+    """The block that one customer of a provider has: an IPv4 address, an IPv6 /64 (RFC 6177)."""
+    if address.version == 4:
+        return str(address)
+    return str(ipaddress.IPv6Network((address, 64), strict=False))
+
+
+def is_inside(address: Address, cidrs: Iterable[str]) -> bool:
+    """Whether `address` is in one of `cidrs`, such as `203.0.113.0/24`."""
+    return any(address in ipaddress.ip_network(cidr) for cidr in cidrs)
+
+
+def _parse(text: str) -> Address | None:
+    try:
+        address = ipaddress.ip_address(_without_port(text))
+    except ValueError:
+        return None
+    # A socket for both families shows 203.0.113.9 as ::ffff:203.0.113.9.
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _without_port(text: str) -> str:
+    """Some proxies write `203.0.113.9:5123` or `[2001:db8::1]:5123`."""
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text
