@@ -209,6 +209,10 @@ else:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 RATE_LIMIT_SHADOW = env.flag("RATE_LIMIT_SHADOW", default=False)
+# What is read in the one query that finds a key, so that no later step asks again.
+API_KEY_RELATED = ["business", "business__quota_override"]
+# Gives a new sandbox its demo data: `fill(*, business, now)`. By name, as it knows every app.
+SANDBOX_FILLER = ""
 
 # --- Celery ----------------------------------------------------------------------------------
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 from rest_framework.test import APIClient
 
-from kaivox.businesses.models import ApiKey, Business
+from kaivox.businesses import key_cache
+from kaivox.businesses.models import Business
+from ratelimits import stores
 from tests import factories
+
+
+@pytest.fixture(autouse=True)
+def fresh_quotas(settings):
+    """No test sees what another has used up, nor the keys that another has looked up."""
+    stores.start_afresh(prefix=f"test:{uuid.uuid4().hex}")
+    key_cache.forget_all()
 
 
 @pytest.fixture
@@ -41,3 +52,15 @@ def stranger(other_business) -> APIClient:
     client = APIClient()
     client.credentials(HTTP_X_API_KEY=factories.make_key(other_business))
     return client
+
+
+@pytest.fixture
+def client_of():
+    """Makes an HTTP client that carries a given key."""
+
+    def make(secret: str, **headers: str) -> APIClient:
+        client = APIClient()
+        client.credentials(HTTP_X_API_KEY=secret, **headers)
+        return client
+
+    return make

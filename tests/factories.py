@@ -5,8 +5,10 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
+from django.contrib.auth.models import User
+
 from kaivox.businesses import keys
-from kaivox.businesses.models import ApiKey, Business
+from kaivox.businesses.models import ApiKey, Business, Membership
 
 _numbers = count(1)
 
@@ -33,10 +35,18 @@ def make_key(business: Business, **values: Any) -> str:
         **{
             "business": business,
             "name": "Test",
-            "prefix": key[:12],
+            "prefix": key[: keys.PREFIX_LENGTH],
             "last_four": key[-4:],
             "digest": keys.digest_of(key),
             **values,
         }
     )
     return key
+
+
+def make_user(business: Business | None = None, *, role: str = "owner", **values: Any) -> User:
+    """A person of the admin, member of `business` with `role`."""
+    user = User.objects.create(**{"username": f"user-{next(_numbers)}", "is_staff": True, **values})
+    if business is not None:
+        Membership.objects.create(business=business, user=user, role=role)
+    return user

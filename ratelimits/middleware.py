@@ -1,0 +1,75 @@
+"""How often may an address knock with a wrong key, or none? And: the quota on every answer.
+
+A business is not charged for whoever guesses its keys; the address is. Past the limit its requests
+are refused before the look-up, so that guessing costs us no query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from kaivox.api.responses import error_response
+from kaivox.businesses.addresses import block_of, client_address
+from ratelimits.stores import current_window, of_address
+from ratelimits.window import Decision, Quota
+
+BAD_KEYS: Final = Quota(per_minute=60)
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class AddressLimit:
+    """The bad keys of one address. Waits at `request.address_limit` for the authentication."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+
+    def retry_after(self) -> int:
+        """0, or in how many seconds a key from here is looked up again."""
+        decision = self._take(cost=0)
+        if decision.minute_remaining or settings.RATE_LIMIT_SHADOW:
+            return 0
+        return max(1, -(-(decision.minute_reset - decision.now) // 1_000_000))
+
+    def charge(self) -> Decision:
+        """Counts one bad key."""
+        return self._take(cost=1)
+
+    def _take(self, cost: int) -> Decision:
+        block = block_of(client_address(self._request.META, settings.TRUSTED_PROXIES))
+        return current_window().take(of_address(block), BAD_KEYS, cost)
+
+
+class UnknownCallers:
+    """Charges each 401 to its address, and turns it into a 429 past the limit; writes the quota's
+    headers on each answer that was charged to a business."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.address_limit = AddressLimit(request)  # type: ignore[attr-defined]
+        response = self.get_response(request)
+        if response.status_code == 401:
+            decision = request.address_limit.charge()  # type: ignore[attr-defined]
+            if not decision.admitted and not settings.RATE_LIMIT_SHADOW:
+                return too_many_bad_keys(decision.retry_after)
+        quota: Decision | None = getattr(request, "quota", None)
+        if quota is not None:
+            for name, value in quota.headers().items():
+                if name != "Retry-After":  # the error handler's, which knows a 503's too
+                    response.headers[name] = value
+        return response
+
+
+def too_many_bad_keys(retry_after: int) -> HttpResponse:
+    return error_response(
+        429,
+        "rate_limit_exceeded",
+        "Too many requests without a valid API key came from your address.",
+        headers={"Retry-After": str(retry_after)},
+    )

@@ -1,0 +1,95 @@
+"""The plans' quotas, and REST framework's door to them.
+
+The quota is the business's, shared by all its keys. Limits travel with every call, so a change of
+plan holds from the next request on. Throttles run before permissions (`kaivox.api.views`): a 403
+costs like any other answer of a valid key.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.conf import settings
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from kaivox.businesses.models import ApiKey, Business, Plan
+from ratelimits.stores import current_window, of_business
+from ratelimits.window import Decision, Quota
+
+if TYPE_CHECKING:  # REST framework imports this module while it builds its views
+    from rest_framework.views import APIView
+
+
+class PlanThrottle(BaseThrottle):
+    """Applies to keys of businesses on `plan`; a plan's subclass says its quota."""
+
+    plan: ClassVar[Plan]
+    per_minute: ClassVar[int]
+    per_day: ClassVar[int]
+
+    wait_seconds: int | None = None
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        caller = request.auth
+        if getattr(caller, "business", None) is None or caller.business.plan != self.plan:
+            return True
+        decision = self._take(caller.business, _cost(request, view))
+        request._request.quota = decision  # type: ignore[attr-defined]
+        if decision.admitted or settings.RATE_LIMIT_SHADOW:
+            return True
+        self.wait_seconds = decision.retry_after
+        return False
+
+    def wait(self) -> float | None:
+        return self.wait_seconds
+
+    def _take(self, business: Business, cost: int) -> Decision:
+        quota = quota_in_force(business, Quota(self.per_minute, self.per_day), timezone.now())
+        return current_window().take(of_business(business.pk), quota, cost)
+
+
+class StarterThrottle(PlanThrottle):
+    plan = Plan.STARTER
+    per_minute = 30
+    per_day = 5_000
+
+
+class ProThrottle(PlanThrottle):
+    plan = Plan.PRO
+    per_minute = 100
+    per_day = 20_000
+
+
+class EnterpriseThrottle(PlanThrottle):
+    plan = Plan.ENTERPRISE
+    per_minute = 500
+    per_day = 100_000
+
+
+QUOTAS: dict[str, Quota] = {
+    throttle.plan: Quota(throttle.per_minute, throttle.per_day)
+    for throttle in (StarterThrottle, ProThrottle, EnterpriseThrottle)
+}
+
+
+def quota_of(business: Business, now: datetime) -> Quota:
+    """The quota of `business` at `now`: its plan's, or the one agreed with it."""
+    return quota_in_force(business, QUOTAS[business.plan], now)
+
+
+def quota_in_force(business: Business, plan_quota: Quota, now: datetime) -> Quota:
+    override: Any = getattr(business, "quota_override", None)
+    if override is None or not override.is_in_force(now):
+        return plan_quota
+    return Quota(override.per_minute, override.per_day)
+
+
+def _cost(request: Request, view: APIView) -> int:
+    if not isinstance(request.auth, ApiKey):
+        return 0  # a person in a browser does not use up the business's quota
+    if request.method in ("GET", "HEAD") and not getattr(view, "charged", True):
+        return 0
+    return 1
