@@ -65,6 +65,15 @@ class Environment:
             )
         return waits
 
+    def ports(self, name: str, default: list[int]) -> list[int]:
+        """TCP ports, separated by commas: `443,8443`."""
+        raw = self.items(name)
+        if not all(item.isascii() and item.isdigit() and 0 < int(item) < 65_536 for item in raw):
+            raise ImproperlyConfigured(
+                f"{name} is {self.variables[name]!r}: write ports separated by commas, like 443,8443."
+            )
+        return [int(item) for item in raw] or default
+
     def secret_key(self, keep_in: Path | None) -> str:
         """`SECRET_KEY`; where `keep_in` is given and it is unset, one is made there at first use."""
         value = self.text("SECRET_KEY", "")

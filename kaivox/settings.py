@@ -268,6 +268,15 @@ CELERY_TIMEZONE = "UTC"
 
 WEBHOOK_RETRY_SCHEDULE = env.seconds("WEBHOOK_RETRY_SCHEDULE", [30, 300, 3600])
 WEBHOOK_ALLOW_PRIVATE = env.flag("WEBHOOK_ALLOW_PRIVATE", default=EMBEDDED)
+# Where private receivers are allowed, plain http and any port are too, unless said otherwise.
+WEBHOOK_HTTPS_ONLY = env.flag("WEBHOOK_HTTPS_ONLY", default=not WEBHOOK_ALLOW_PRIVATE)
+WEBHOOK_PORTS = env.ports("WEBHOOK_PORTS", [] if WEBHOOK_ALLOW_PRIVATE else [443, 8443])
+WEBHOOK_CA_FILE = env.text("WEBHOOK_CA_FILE", "")  # a private CA; else certifi's
+WEBHOOK_TIMEOUT_SECONDS = env.integer("WEBHOOK_TIMEOUT_SECONDS", 15)
+# Requests under way at once in one worker process.
+WEBHOOK_SENDERS = env.integer("WEBHOOK_SENDERS", 64)
+# How long a worker may take over what it claimed; then another one takes it up.
+WEBHOOK_LEASE_SECONDS = env.integer("WEBHOOK_LEASE_SECONDS", WEBHOOK_TIMEOUT_SECONDS + 15)
 WEBHOOK_RETENTION_DAYS = env.integer("WEBHOOK_RETENTION_DAYS", 30, minimum=1)
 
 # --- Voice -----------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ _publish: Callable[[], None] | None = None
 
 def publish_with(publish: Callable[[], None]) -> None:
     """Names the function that sends one message to the workers; it may block and may fail."""
-    global _publish  # noqa: PLW0603 - set once, when the apps are ready
+    global _publish
     _publish = publish
 
 
@@ -48,7 +48,7 @@ def nudge() -> None:
 
 
 def _start_thread() -> None:
-    global _thread  # noqa: PLW0603 - one a process
+    global _thread
     with _lock:
         if _thread is None or not _thread.is_alive():
             _thread = threading.Thread(target=_publish_for_ever, name="webhook-hints", daemon=True)
@@ -68,7 +68,7 @@ def _publish_for_ever() -> None:
 
 
 def _forget_thread() -> None:
-    global _lock, _wanted, _thread  # noqa: PLW0603 - a forked child has none of the threads
+    global _lock, _wanted, _thread
     _lock, _wanted, _thread = threading.Lock(), threading.Event(), None
 
 

@@ -14,7 +14,7 @@ from kaivox.businesses.models import Business
 from kaivox.businesses.write_lock import atomic_write
 from webhooks.event_types import EVENT_TYPES
 from webhooks.hints import nudge_on_commit
-from webhooks.models import Delivery, Endpoint, Event, Trigger
+from webhooks.models import Delivery, Endpoint, Event
 
 API_VERSION: Final = "v1"
 
