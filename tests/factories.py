@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
+from customers.models import Customer
 from kaivox.businesses import keys
 from kaivox.businesses.models import ApiKey, Business, Membership
 
@@ -50,3 +51,15 @@ def make_user(business: Business | None = None, *, role: str = "owner", **values
     if business is not None:
         Membership.objects.create(business=business, user=user, role=role)
     return user
+
+
+def make_customer(business: Business | None = None, **values: Any) -> Customer:
+    number = next(_numbers)
+    return Customer.objects.create(
+        **{
+            "business": business or make_business(),
+            "name": f"Customer {number}",
+            "phone": f"+9198{number:08d}",
+            **values,
+        }
+    )
