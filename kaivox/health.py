@@ -32,14 +32,19 @@ class HealthChecks:
         return self.get_response(request)
 
 
-def _readiness() -> HttpResponse:
+def parts() -> dict[str, bool]:
+    """What this server needs, and whether it answers."""
     checks = {"database": _database, "limiter_store": _limiter_store, "broker": _broker}
-    parts = {name: _answers(name, check) for name, check in checks.items()}
-    ready = all(parts.values())
+    return {name: _answers(name, check) for name, check in checks.items()}
+
+
+def _readiness() -> HttpResponse:
+    found = parts()
+    ready = all(found.values())
     return JsonResponse(
         {
             "status": "ok" if ready else "unavailable",
-            "parts": {name: "ok" if fine else "unavailable" for name, fine in parts.items()},
+            "parts": {name: "ok" if fine else "unavailable" for name, fine in found.items()},
         },
         status=200 if ready else 503,
     )

@@ -11,11 +11,11 @@ from django.views import defaults
 from django.views.csrf import csrf_failure as page_csrf_failure
 from drf_spectacular.views import SpectacularAPIView
 
-from kaivox import pages
 from kaivox.api import views as api
+from kaivox.pages import reference
 
 v1 = [
-    path("", pages.ApiIndex.as_view(), name="index"),
+    path("", reference.ApiIndex.as_view(), name="index"),
     path("", include("kaivox.businesses.urls")),
     path("", include("appointments.urls")),
     path("", include("customers.urls")),
@@ -27,10 +27,11 @@ v1 = [
 
 urlpatterns = [
     path("api/v1/", include(v1)),
-    re_path(r"^api/v1$", pages.ApiIndex.as_view()),
+    re_path(r"^api/v1$", reference.ApiIndex.as_view(schema=None)),
     re_path(r"^api/schema/?$", SpectacularAPIView.as_view(), name="schema"),
-    re_path(r"^api/docs/?$", pages.ApiDocs.as_view(), name="api-docs"),
-    re_path(r"^api/redoc/?$", pages.ApiRedoc.as_view(), name="api-redoc"),
+    re_path(r"^api/docs/?$", reference.swagger, name="api-docs"),
+    re_path(r"^api/redoc/?$", reference.redoc, name="api-redoc"),
+    path("api/redoc/redoc.js", reference.redoc_script, name="redoc-script"),
     re_path(r"^api(/.*)?$", api.UnknownPath.as_view()),
     path("voice/", include("calls.voice_urls")),
     path("admin/", admin.site.urls),

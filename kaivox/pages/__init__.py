@@ -1,0 +1,1 @@
+"""Pages for people: the developers' page and its docs, the API's own pages, a member's settings."""

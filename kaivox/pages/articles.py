@@ -1,0 +1,95 @@
+"""docs/*.md as pages. Everything in `docs/` is public but `docs/decisions/`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from django.conf import settings
+from markdown import Markdown
+
+DOCS: Final[Path] = settings.BASE_DIR / "docs"
+
+# In the order of reading; what is not named here follows by its title.
+_FIRST: Final = ("quickstart", "lists", "webhooks", "errors")
+_HIDDEN: Final = ("decisions",)
+
+_LINK = re.compile(r'href="([^":#]+?)\.md(#[^"]*)?"')
+_TITLE = re.compile(r"^# (.+)$", re.M)
+
+
+@dataclass(frozen=True)
+class Article:
+    """One page of the docs; `slug` is its path below `/docs/`."""
+
+    slug: str
+    title: str
+    summary: str
+    text: str
+
+    @property
+    def section(self) -> str:
+        return "Recipes" if self.slug.startswith("recipes/") else "Guides"
+
+    @property
+    def url(self) -> str:
+        return f"/docs/{self.slug}"
+
+
+def articles() -> list[Article]:
+    """All of them, in reading order; the changelog last."""
+    found = [article(path) for path in DOCS.rglob("*.md") if _is_public(path)]
+    return sorted(found, key=_order)
+
+
+def find_article(slug: str) -> Article | None:
+    return next((found for found in articles() if found.slug == slug), None)
+
+
+def article(path: Path) -> Article:
+    return _read(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _read(path: Path, _modified: int) -> Article:
+    text = path.read_text(encoding="utf-8")
+    title = _TITLE.search(text)
+    paragraphs = [part.strip() for part in text.split("\n\n") if part.strip()]
+    summary = next((part for part in paragraphs if not part.startswith(("#", "|", "`", "<"))), "")
+    return Article(
+        slug=path.relative_to(DOCS).with_suffix("").as_posix(),
+        title=plain(title.group(1)) if title else path.stem.replace("_", " ").capitalize(),
+        summary=plain(summary.replace("\n", " ")),
+        text=text,
+    )
+
+
+def plain(text: str) -> str:
+    """A line of Markdown without its marks."""
+    return re.sub(r"[`*]|\[([^]]*)\]\([^)]*\)", lambda match: match.group(1) or "", text)
+
+
+def _is_public(path: Path) -> bool:
+    return path.relative_to(DOCS).parts[0] not in _HIDDEN
+
+
+def _order(item: Article) -> tuple[Any, ...]:
+    place = _FIRST.index(item.slug) if item.slug in _FIRST else len(_FIRST)
+    return item.section == "Recipes", item.slug == "changelog", place, item.title
+
+
+@cache
+def as_html(text: str) -> tuple[str, str]:
+    """The page and its table of contents. Links between files become links between pages."""
+    markdown = Markdown(
+        extensions=["fenced_code", "codehilite", "tables", "toc", "attr_list", "sane_lists"],
+        extension_configs={
+            "codehilite": {"css_class": "hl", "guess_lang": False},
+            "toc": {"permalink": "#", "toc_depth": "2-3"},
+        },
+    )
+    html = _LINK.sub(lambda match: f'href="{match[1]}{match[2] or ""}"', markdown.convert(text))
+    return html, str(markdown.toc)  # type: ignore[attr-defined]
