@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -17,16 +18,27 @@ def _default(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no form in our JSON: give it one in a serializer.")
 
 
-_ENCODER = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_default
-)
+_FORM: dict[str, Any] = {"ensure_ascii": False, "allow_nan": False, "default": _default}
+_COMPACT = json.JSONEncoder(separators=(",", ":"), **_FORM)
+_FOR_PEOPLE = json.JSONEncoder(indent=2, **_FORM)
 
 
 def encode(value: Any) -> bytes:
     """`value` as compact UTF-8 JSON."""
-    return _ENCODER.encode(value).encode()
+    return _COMPACT.encode(value).encode()
+
+
+def encode_for_people(value: Any) -> bytes:
+    """`value` as indented UTF-8 JSON."""
+    return _FOR_PEOPLE.encode(value).encode()
 
 
 def etag_of(encoded: bytes) -> str:
     """A strong entity tag (RFC 9110 §8.8.3) of an encoded representation."""
     return f'"{hashlib.blake2b(encoded, digest_size=12).hexdigest()}"'
+
+
+def tags_of(header: str) -> Iterable[str]:
+    """The entity tags of `If-Match` or `If-None-Match`, without the `W/` that a compressing proxy
+    puts in front of a strong tag of ours: the representation behind it is the same."""
+    return {tag.strip().removeprefix("W/") for tag in header.split(",")}

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.signals import got_request_exception
 from django.db import DatabaseError, DataError, InterfaceError, OperationalError
 from django.http import Http404
@@ -61,6 +61,8 @@ def answer_exception(error: Exception, context: Mapping[str, Any]) -> Response:
     if isinstance(error, RequestDataTooBig):
         body = error_body("body_too_large", "The body is larger than 1 MiB.")
         return ErrorAnswer(body, 413, {})
+    if isinstance(error, SuspiciousOperation):  # more than 1,000 query parameters, for one
+        return ErrorAnswer(error_body("bad_request", "The request cannot be read."), 400, {})
     if isinstance(error, DataError | OverflowError | UnicodeError):
         # A value that no field caught and no column can hold. Logged: the field should catch it.
         logger.warning("A value slipped through to the database", exc_info=error)
@@ -120,7 +122,8 @@ def _answer_api_exception(error: drf.APIException) -> Response:
     detail = error.detail
     code = _CODE_OF.get(type(error)) or str(getattr(detail, "code", error.default_code))
     message = str(detail) if isinstance(detail, str) else str(error.default_detail)
-    return ErrorAnswer(error_body(code, message), error.status_code, headers)
+    body = error_body(code, message, getattr(error, "errors", None))
+    return ErrorAnswer(body, error.status_code, headers)
 
 
 def _answer_crash(error: Exception, context: Mapping[str, Any]) -> Response:

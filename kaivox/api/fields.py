@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import Model, QuerySet
-from django.utils.dateparse import parse_datetime
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -19,6 +17,9 @@ MAX_ID = 2**63 - 1
 # Years that survive a shift of a day and a time zone in both databases.
 FIRST_INSTANT = datetime(1900, 1, 1, tzinfo=UTC)
 LAST_INSTANT = datetime(2200, 1, 1, tzinfo=UTC)
+
+# Python reads any character between date and time, and more digits than ASCII has.
+_INSTANT = re.compile(r"[0-9W-]{7,10}[T ][0-9:.,]{2,18} ?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)?")
 
 
 def parse_id(text: str) -> int | None:
@@ -31,12 +32,13 @@ def parse_id(text: str) -> int | None:
 
 def parse_instant(text: str) -> datetime:
     """ISO 8601 with an offset or `Z`, as UTC. Raises ValueError with a sentence for a person."""
+    text = text.strip().upper()
+    if not _INSTANT.fullmatch(text):
+        raise ValueError("Write a date and time like 2026-01-31T09:30:00+05:30.")
     try:
-        instant = parse_datetime(text.strip())
+        instant = datetime.fromisoformat(text.replace(" ", "T", 1).replace(" ", ""))
     except ValueError as error:
         raise ValueError(f"Not a date and time: {error}.") from error
-    if instant is None:
-        raise ValueError("Write a date and time like 2026-01-31T09:30:00+05:30.")
     if instant.tzinfo is None:
         raise ValueError("Add the offset, like 2026-01-31T09:30:00+05:30 or 2026-01-31T04:00:00Z.")
     try:
@@ -68,7 +70,14 @@ def _reads_text(field: serializers.Field) -> bool:
 
 
 class WholeNumberField(serializers.IntegerField):
-    """A JSON integer: no string, no `true`, no fraction. In a query: its digits."""
+    """A JSON integer: no string, no `true`, no fraction. In a query: its digits.
+
+    Without limits of its own it holds what an integer column holds: SQLite would take more.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        limits = {"min_value": -(2**31), "max_value": 2**31 - 1}
+        super().__init__(**(limits | kwargs))
 
     def to_internal_value(self, data: Any) -> int:
         if _reads_text(self) and isinstance(data, str) and re.fullmatch(r"-?\d{1,19}", data, re.A):
@@ -111,7 +120,7 @@ class InstantField(serializers.DateTimeField):
         return format_instant(value)
 
 
-@extend_schema_field(OpenApiTypes.INT64)
+@extend_schema_field({"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_ID})
 class OwnedField(serializers.Field):
     """An id in a body, of a row of the caller's own business.
 
@@ -119,9 +128,7 @@ class OwnedField(serializers.Field):
     the row. A foreign id, a gone one and one that never was are refused alike.
     """
 
-    def __init__(
-        self, rows: Callable[[], QuerySet[Any]], *, noun: str, **kwargs: Any
-    ) -> None:
+    def __init__(self, rows: Callable[[], QuerySet[Any]], *, noun: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.rows = rows
         self.noun = noun

@@ -3,6 +3,7 @@ ignored would answer with rows that the caller believes filtered."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, time, timedelta
 from functools import reduce
@@ -58,7 +59,9 @@ class StrictFilterSet(FilterSet):
 class StrictFilterBackend(DjangoFilterBackend):
     """Applies a view's `filterset_class`. Raises ValidationError by parameter."""
 
-    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
+    def filter_queryset(
+        self, request: Request, queryset: QuerySet[Any], view: Any
+    ) -> QuerySet[Any]:
         filterset_class = getattr(view, "filterset_class", None) or StrictFilterSet
         refuse_unknown(request, PAGE_PARAMETERS.union(filterset_class.base_filters))
         if not set(request.query_params) & set(filterset_class.base_filters):
@@ -180,14 +183,21 @@ class SearchFilter(TextFilter):
         super().__init__(**kwargs)
 
     def narrow(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
-        return qs.filter(reduce(or_, (Q(**{f"{field}__icontains": value}) for field in self.fields)))
+        return qs.filter(
+            reduce(or_, (Q(**{f"{field}__icontains": value}) for field in self.fields))
+        )
 
 
 class InstantFilter(_ReadFilter):
     """An instant with its offset, compared by `lookup_expr`."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(read=parse_instant, **kwargs)
+        super().__init__(read=_read_instant, **kwargs)
+
+
+def _read_instant(text: str) -> datetime:
+    # A `+` that was not escaped in the URL arrives as a space.
+    return parse_instant(re.sub(r" (\d\d:?\d\d)$", r"+\1", text))
 
 
 class WholeNumberFilter(_ReadFilter):

@@ -1,20 +1,81 @@
-"""Which form an answer takes."""
+"""Which form an answer takes: `?format=` first, then `Accept` (RFC 9110 §12.5.1)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rest_framework.negotiation import DefaultContentNegotiation
+from django.utils.http import parse_header_parameters
+from rest_framework.exceptions import NotAcceptable
+from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
+Chosen = tuple[BaseRenderer, str]
 
-class JsonUnlessAskedOtherwise(DefaultContentNegotiation):
-    """DRF's rules, but `*/*` and an absent Accept always mean JSON, and an Accept that nothing here
-    can satisfy is told so (406) in JSON."""
+
+class UnknownFormat(NotAcceptable):
+    """`?format=exe`. `errors` names the parameter."""
+
+    def __init__(self, wanted: str, known: Sequence[str]) -> None:
+        super().__init__(f"There is no format {wanted[:20]!r} here. Ask for {' or '.join(known)}.")
+        self.errors = {"format": [f"Choose of: {', '.join(known)}."]}
+
+
+class JsonUnlessAskedOtherwise(BaseContentNegotiation):
+    """The first renderer (JSON) wherever the client does not mind; else what it likes best.
+
+    Weights count, which REST framework's own negotiation ignores. An `Accept` that nothing here can
+    satisfy raises NotAcceptable: 406, told in JSON.
+    """
+
+    def select_parser(self, request: Request, parsers: Sequence[Any]) -> Any:
+        media_type, parameters = parse_header_parameters(request.content_type)
+        if parameters.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+            return None
+        return next((parser for parser in parsers if parser.media_type == media_type), None)
 
     def select_renderer(
         self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
-    ) -> Any:
-        return super().select_renderer(request, renderers, format_suffix)
+    ) -> Chosen:
+        wanted = request.query_params.get("format")
+        if wanted is not None:
+            return self._by_format(wanted, renderers)
+        accept = request.META.get("HTTP_ACCEPT", "").strip()
+        if accept in ("", "*/*", renderers[0].media_type):
+            return renderers[0], renderers[0].media_type
+        ranges = dict(_ranges(accept))
+        # max() keeps the first of equals, and renderers stand in our order of preference.
+        best = max(renderers, key=lambda renderer: _weight(ranges, renderer.media_type))
+        if not _weight(ranges, best.media_type):
+            known = ", ".join(renderer.media_type for renderer in renderers)
+            raise NotAcceptable(f"Nothing that Accept names is served here. There is: {known}.")
+        return best, best.media_type
+
+    @staticmethod
+    def _by_format(wanted: str, renderers: Sequence[BaseRenderer]) -> Chosen:
+        for renderer in renderers:
+            if renderer.format == wanted:
+                return renderer, renderer.media_type
+        raise UnknownFormat(wanted, [renderer.format for renderer in renderers])
+
+
+def _ranges(accept: str) -> Iterator[tuple[str, float]]:
+    """`text/html, */*;q=0.8` as ("text/html", 1.0), ("*/*", 0.8). Of nonsense: nothing."""
+    for item in accept[:4096].split(","):
+        media_range, *parameters = (part.strip().lower() for part in item.split(";"))
+        if media_range.count("/") != 1:
+            continue
+        weight = next((part[2:] for part in parameters if part.startswith("q=")), "1")
+        try:
+            yield media_range, min(max(float(weight), 0.0), 1.0)
+        except ValueError:
+            yield media_range, 0.0
+
+
+def _weight(ranges: dict[str, float], media_type: str) -> float:
+    """What the most specific range says of `media_type`; 0 where none matches."""
+    for candidate in (media_type, f"{media_type.partition('/')[0]}/*", "*/*"):
+        if candidate in ranges:
+            return ranges[candidate]
+    return 0.0

@@ -68,6 +68,11 @@ def parse_object(body: bytes) -> dict[str, Any]:
     return value
 
 
+def has_unstorable(text: str) -> bool:
+    """Whether `text` holds a NUL or half a surrogate pair."""
+    return _UNSTORABLE.search(text) is not None
+
+
 def _refuse_constant(name: str) -> NoReturn:
     raise InvalidJson(f"{name} is not JSON.")
 
@@ -77,7 +82,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidJson(f"The key {_UNSTORABLE.sub('?', twice)[:40]!r} stands twice in one object.")
+        raise InvalidJson(
+            f"The key {_UNSTORABLE.sub('?', twice)[:40]!r} stands twice in one object."
+        )
     return found
 
 
@@ -85,7 +92,7 @@ def _check(value: Any, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise InvalidJson(f"The body is nested more than {MAX_DEPTH} levels deep.")
     if isinstance(value, str):
-        if _UNSTORABLE.search(value):
+        if has_unstorable(value):
             raise InvalidJson("A text holds a NUL character or half a surrogate pair.")
     elif isinstance(value, float):
         if value in (float("inf"), float("-inf")):  # 1e999

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer
 
-from kaivox.api.encoding import encode
+from kaivox.api.encoding import encode, encode_for_people
 from kaivox.api.logs import current_request_id
 
 
@@ -24,15 +24,42 @@ class EnvelopeRenderer(BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
-        response = (renderer_context or {}).get("response")
-        if response is None or response.exception:
-            return encode(data) if data is not None else b""
-        if response.status_code in (204, 304):
+        context = renderer_context or {}
+        response = context.get("response")
+        if response is None or response.status_code in (204, 304):
             return b""
-        meta = {"request_id": current_request_id.get(), **getattr(response, "meta", {})}
+        if context.get("indent"):  # the browsable page shows this very answer
+            return encode_for_people(data if response.exception else _envelope(data, response))
+        if response.exception:
+            return encode(data)
         # The view has encoded the data already where it needed their ETag.
         encoded = getattr(response, "encoded", None) or encode(data)
-        return b'{"success":true,"data":' + encoded + b',"meta":' + encode(meta) + b"}"
+        meta = encode(_envelope(None, response)["meta"])
+        return b'{"success":true,"data":' + encoded + b',"meta":' + meta + b"}"
+
+
+def _envelope(data: Any, response: Any) -> dict[str, Any]:
+    meta = {"request_id": current_request_id.get(), **getattr(response, "meta", {})}
+    return {"success": True, "data": data, "meta": meta}
+
+
+class StreamedRenderer(BaseRenderer):
+    """A form that only lists have, written row by row (`kaivox.api.bulk`), never from here."""
+
+    def render(self, data: Any, *args: Any, **kwargs: Any) -> NoReturn:
+        raise NotImplementedError("A view answers this form with a stream of its own.")
+
+
+class CsvRenderer(StreamedRenderer):
+    media_type = "text/csv"
+    format = "csv"
+    charset = "utf-8"
+
+
+class NdjsonRenderer(StreamedRenderer):
+    media_type = "application/x-ndjson"
+    format = "ndjson"
+    charset = None
 
 
 class BrowsableRenderer(BrowsableAPIRenderer):

@@ -45,9 +45,24 @@ def _reader(cls: type[ReadSerializer], name: str, field: serializers.Field) -> R
     if isinstance(field, serializers.DecimalField):
         spec = f".{field.decimal_places}f"
         return lambda row: None if (value := get(row)) is None else format(value, spec)
+    if isinstance(field, serializers.DateField):
+        return lambda row: None if (value := get(row)) is None else value.isoformat()
+    if isinstance(field, serializers.TimeField):
+        return lambda row: None if (value := get(row)) is None else value.strftime("%H:%M")
     if isinstance(field, ReadSerializer):
-        return lambda row: type(field).render(get(row))
+        render = type(field).render
+        return lambda row: None if (value := get(row)) is None else render(value)
+    if isinstance(field, serializers.ListSerializer) and isinstance(field.child, ReadSerializer):
+        return _reader_of_many(get, type(field.child).render)
     return get
+
+
+def _reader_of_many(get: Reader, render: Reader) -> Reader:
+    def read(row: Any) -> list[Any]:
+        rows = get(row)
+        return [render(item) for item in (rows.all() if hasattr(rows, "all") else rows)]
+
+    return read
 
 
 def _getter(source: str) -> Reader:
@@ -66,7 +81,7 @@ class WriteSerializer(serializers.Serializer[Any]):
         if not isinstance(data, Mapping):
             raise serializers.ValidationError("Write a JSON object.")
         problems: dict[str, Any] = {
-            name: ["There is no such field here."] for name in data if name not in self.fields
+            name[:100]: ["There is no such field here."] for name in data if name not in self.fields
         }
         validated: dict[str, Any] = {}
         try:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.http import http_date
 from rest_framework.exceptions import APIException, NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from kaivox.api.encoding import encode, etag_of
+from kaivox.api.encoding import encode, etag_of, tags_of
+from kaivox.api.exceptions import ErrorAnswer
 from kaivox.api.filters import refuse_broken_encoding, refuse_unknown
 from kaivox.api.parsers import MAX_BODY, BodyTooLarge
+from kaivox.api.renderers import EnvelopeRenderer, StreamedRenderer
 from kaivox.api.responses import Answer, error_response
 from kaivox.api.serializers import QuerySerializer
+
+# An answer differs by these: caches between us and the caller must not mix them up.
+_VARY = "Accept, Authorization, X-API-Key"
 
 
 class LengthRequired(APIException):
@@ -29,12 +37,17 @@ class FramedView(APIView):
 
     `scope` is the resource that a key must hold (`appointments` → `appointments:read` to GET,
     `appointments:write` otherwise); None: any valid key. `charged` is False where a call costs
-    no quota. `query_serializers` names the query of each action that takes one.
+    no quota. `query_serializers` names the query of each action that takes one, and
+    `body_serializers` the body. `deprecated_since` and `sunset_at` announce the end of a view
+    (RFC 9745, RFC 8594).
     """
 
     scope: ClassVar[str | None] = None
     charged: ClassVar[bool] = True
     query_serializers: ClassVar[Mapping[str, type[QuerySerializer]]] = {}
+    body_serializers: ClassVar[Mapping[str, Any]] = {}
+    deprecated_since: ClassVar[datetime | None] = None
+    sunset_at: ClassVar[datetime | None] = None
     query: dict[str, Any]
 
     @property
@@ -42,40 +55,60 @@ class FramedView(APIView):
         """The caller's business."""
         return self.request.auth.business
 
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        headers = {"Allow": ", ".join(self.allowed_methods), "Vary": _VARY}
+        if self.deprecated_since is not None:
+            headers["Deprecation"] = f"@{int(self.deprecated_since.timestamp())}"
+            headers["Link"] = f'<{settings.PUBLIC_URL}/docs/api#versions>; rel="deprecation"'
+        if self.sunset_at is not None:
+            headers["Sunset"] = http_date(self.sunset_at.timestamp())
+        return headers
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        if "charset" in request.META.get("CONTENT_TYPE", ""):
+            request.encoding = "utf-8"  # Django would read the URL in what is said of the body
+        return super().initialize_request(request, *args, **kwargs)
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """REST framework's order, with the throttle before all that can fail: each call of a valid
         key costs one, whatever its answer."""
+        self.format_kwarg = self.get_format_suffix(**kwargs)
         self.perform_authentication(request)
         self.check_throttles(request)
         negotiated = self.perform_content_negotiation(request)
         request.accepted_renderer, request.accepted_media_type = negotiated
         self.check_permissions(request)
+        if request.method not in self.allowed_methods:
+            self.http_method_not_allowed(request)
         _refuse_bad_length(request)
         refuse_broken_encoding(request)
         self.read_query(request)
+        if request.method in ("POST", "PUT", "PATCH"):
+            _ = request.data  # 400 and 415 come before 404, and from views that ignore the body too
 
     def read_query(self, request: Request) -> None:
         """Refuses unknown parameters. A list leaves this to its filters."""
-        name = getattr(self, "action", None) or request.method.lower()
-        serializer_class = self.query_serializers.get(name, QuerySerializer)
-        refuse_unknown(request, serializer_class._declared_fields)
+        self.query = {}
+        name = getattr(self, "action", None) or str(request.method).lower()
+        serializer_class = self.query_serializers.get(name)
+        known = serializer_class._declared_fields if serializer_class else {}
+        refuse_unknown(request, known)
+        if serializer_class is None:
+            return
         values = {
-            key: request.query_params[key]
-            for key in serializer_class._declared_fields
-            if key in request.query_params
+            name: request.query_params[name] for name in known if name in request.query_params
         }
-        serializer = serializer_class(data=values, context={"business": self._business_or_none()})
+        business = getattr(request.auth, "business", None)
+        serializer = serializer_class(data=values, context={"business": business})
         serializer.is_valid(raise_exception=True)
         self.query = serializer.validated_data
 
-    def _business_or_none(self) -> Any:
-        return getattr(self.request.auth, "business", None)
-
-    def finalize_response(
-        self, request: Request, response: Response, *args: Any, **kwargs: Any
-    ) -> Response:
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
-        if isinstance(response, Answer) and response.data is not None:
+        if isinstance(response, ErrorAnswer):
+            _tell_in_json(response)
+        elif isinstance(response, Answer) and response.data is not None:
             tag_answer(request, response)
         response.headers.setdefault("Cache-Control", "private, no-cache")
         return response
@@ -91,20 +124,22 @@ def tag_answer(request: Request, response: Answer) -> None:
     paging = {key: value for key, value in response.meta.items() if key != "request_id"}
     response["ETag"] = etag_of(response.encoded + encode(paging) if paging else response.encoded)
     if request.method in ("GET", "HEAD") and response.status_code == 200:
-        wanted = request.META.get("HTTP_IF_NONE_MATCH", "")
-        if wanted.strip() == "*" or response["ETag"] in _tags(wanted):
+        wanted = request.META.get("HTTP_IF_NONE_MATCH", "").strip()
+        if wanted and (wanted == "*" or response["ETag"] in tags_of(wanted)):
             response.status_code = 304
             response.data = None
 
 
-def _tags(header: str) -> set[str]:
-    """The entity tags of a header, compared weakly: the W/ of a proxy does not matter."""
-    return {tag.strip().removeprefix("W/") for tag in header.split(",")}
+def _tell_in_json(response: ErrorAnswer) -> None:
+    """An error of a request for CSV or NDJSON is our envelope all the same."""
+    if isinstance(response.accepted_renderer, StreamedRenderer):
+        response.accepted_renderer = EnvelopeRenderer()
+        response.accepted_media_type = EnvelopeRenderer.media_type
 
 
 def _refuse_bad_length(request: Request) -> None:
     length = request.META.get("CONTENT_LENGTH") or "0"
-    if length.isdigit() and int(length) > MAX_BODY:
+    if not length.isdigit() or int(length[:20]) > MAX_BODY:
         raise BodyTooLarge
     # gunicorn hands a chunked body on without its length, and Django would read it as empty.
     if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower() and length == "0":
@@ -112,9 +147,11 @@ def _refuse_bad_length(request: Request) -> None:
 
 
 class UnknownPath(FramedView):
-    """Every path under `/api/` that leads nowhere. With a valid key it is charged like any call."""
+    """Every path under `/api/` that leads nowhere. With a valid key it is charged like any call;
+    without one it is a 404 all the same."""
 
     schema = None
+    permission_classes = ()
 
     def read_query(self, request: Request) -> None:
         """Nothing here reads a query."""

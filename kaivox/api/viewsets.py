@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from kaivox.api.encoding import encode, etag_of
+from kaivox.api.encoding import encode, etag_of, tags_of
 from kaivox.api.fields import parse_id
 from kaivox.api.filters import StrictFilterSet
 from kaivox.api.responses import Answer
@@ -82,9 +82,10 @@ class BusinessViewSet(FramedView, GenericViewSet[Any]):
         wanted = self.request.META.get("HTTP_IF_MATCH", "").strip()
         if not wanted or wanted == "*":
             return None
-        if etag_of(encode(self.render(row))) not in {tag.strip() for tag in wanted.split(",")}:
+        if etag_of(encode(self.render(row))) not in tags_of(wanted):
             raise PreconditionFailed
-        return row.updated_at
+        seen: datetime = row.updated_at
+        return seen
 
 
 class ListMixin:
