@@ -18,5 +18,10 @@ app.autodiscover_tasks()
 app.conf.task_routes = {"webhooks.*": {"queue": "webhooks"}}
 
 # Every periodic task may run twice, or on two machines at once, and do no harm.
-BEAT_SCHEDULE: dict[str, dict[str, Any]] = {}
+BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "forget-old-idempotency-keys": {
+        "task": "kaivox.idempotency.tasks.prune",
+        "schedule": crontab(minute=17),
+    },
+}
 app.conf.beat_schedule = BEAT_SCHEDULE

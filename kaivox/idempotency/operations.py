@@ -9,20 +9,18 @@ may be mended and sent again under its key.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from django.db import IntegrityError
 
 from kaivox.businesses.models import Business
-from kaivox.businesses.write_lock import write_transaction
+from kaivox.businesses.write_lock import atomic_write, write_transaction
 from kaivox.errors import Conflict, Invalid
-from kaivox.idempotency.models import Answered
+from kaivox.idempotency.models import KEEP, Answered
 
-KEEP = timedelta(hours=24)
 # Longer than any request of ours may run.
-HOLD = timedelta(seconds=60)
+HOLD: Final = timedelta(seconds=60)
 
 
 class KeyReused(Invalid):
@@ -40,54 +38,59 @@ def take_key(*, business: Business, key: str, fingerprint: str, now: datetime) -
 
     Raises KeyReused for another request under the same key, InProgress while the first runs.
     """
-    with write_transaction():
-        _forget_expired(business, key, now)
+    hold: dict[str, Any] = {
+        "fingerprint": fingerprint,
+        "holder": uuid.uuid4(),
+        "held_until": now + HOLD,
+        "created_at": now,
+    }
     try:
         with write_transaction():
-            return Answered.objects.create(
-                business=business,
-                key=key,
-                fingerprint=fingerprint,
-                holder=uuid.uuid4(),
-                held_until=now + HOLD,
-                created_at=now,
-            )
+            return Answered.objects.create(business=business, key=key, **hold)
     except IntegrityError:
         known = Answered.objects.filter(business=business, key=key).first()
-    if known is not None and known.fingerprint != fingerprint:
+    if known is None:  # the first gave its key back this very moment
+        raise InProgress(retry_after=1)
+    if known.is_over(now):
+        return _take_over(known, hold)
+    if known.fingerprint != fingerprint:
         raise KeyReused(errors={"Idempotency-Key": ["Used for another request before."]})
-    if known is None or known.status is None:
+    if known.status is None:
         raise InProgress(retry_after=1)
     return known
 
 
-def keep_answer(taken: Answered, *, status: int, answer: Mapping[str, Any]) -> None:
+def keep_answer(taken: Answered, *, status: int, answer: str) -> None:
     """Keeps the answer; call it inside the transaction of the change.
 
     Raises InProgress where another request holds the key by now: rolling back is right then.
     """
     kept = Answered.objects.filter(pk=taken.pk, holder=taken.holder).update(
-        status=status, answer=dict(answer)
+        status=status, answer=answer
     )
     if not kept:
         raise InProgress(retry_after=1)
 
 
+@atomic_write
 def give_back(taken: Answered) -> None:
     """Frees the key of a request that failed."""
-    with write_transaction():
-        Answered.objects.filter(pk=taken.pk, holder=taken.holder, status=None).delete()
+    Answered.objects.filter(pk=taken.pk, holder=taken.holder, status=None).delete()
 
 
+@atomic_write
 def prune(*, now: datetime) -> int:
     """Deletes the answers older than 24 hours; returns how many."""
-    with write_transaction():
-        count, _ = Answered.objects.filter(created_at__lt=now - KEEP).delete()
+    count, _ = Answered.objects.filter(created_at__lt=now - KEEP).delete()
     return count
 
 
-def _forget_expired(business: Business, key: str, now: datetime) -> None:
-    """Frees the key where its day is over, or where the request that held it has crashed."""
-    of_key = Answered.objects.filter(business=business, key=key)
-    of_key.filter(created_at__lt=now - KEEP).delete()
-    of_key.filter(status=None, held_until__lt=now).delete()
+@atomic_write
+def _take_over(known: Answered, hold: dict[str, Any]) -> Answered:
+    # Of several that find the key free again, one changes the holder that all have seen.
+    mine = Answered.objects.filter(pk=known.pk, holder=known.holder).update(
+        **hold, status=None, answer=None
+    )
+    if not mine:
+        raise InProgress(retry_after=1)
+    return Answered.objects.get(pk=known.pk)

@@ -1,3 +1,7 @@
+"""What the idempotency room does on time."""
+
+from __future__ import annotations
+
 from celery import shared_task
 from django.utils import timezone
 
