@@ -7,8 +7,8 @@ PYTHON := $(VENV)/bin/python
 RUN := $(VENV)/.requirements
 DEV := $(VENV)/.requirements-dev
 
-# Tests of one profile must not see what the shell has set for another.
-EMBEDDED := env -u DATABASE_URL -u REDIS_URL -u CELERY_BROKER_URL -u SECRET_KEY
+# Empty counts as unset, and goes before what .env says: the embedded profile, whatever is set.
+EMBEDDED := env DATABASE_URL= REDIS_URL= CELERY_BROKER_URL= SECRET_KEY=
 
 ##@ Use
 .PHONY: up

@@ -18,6 +18,24 @@ _YES = {"1", "true", "yes", "on"}
 _NO = {"0", "false", "no", "off"}
 
 
+def make_folder(path: Path) -> None:
+    """Makes `path` where it is missing. Raises ImproperlyConfigured where we cannot write into it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        allowed = os.access(path, os.R_OK | os.W_OK | os.X_OK)
+    except OSError as error:
+        raise ImproperlyConfigured(_no_folder(path, error.strerror or str(error))) from error
+    if not allowed:
+        raise ImproperlyConfigured(_no_folder(path, "no permission to write there"))
+
+
+def _no_folder(path: Path, reason: str) -> str:
+    return (
+        f"The folder {path} cannot be used ({reason}): "
+        "set KAIVOX_VAR to a folder that this user may write to."
+    )
+
+
 class Environment:
     """Typed look-ups in `variables`; each raises ImproperlyConfigured with the sentence."""
 

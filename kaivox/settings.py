@@ -18,7 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from kaivox.environment import Environment
+from kaivox.environment import Environment, make_folder
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 environ.Env.read_env(BASE_DIR / ".env")
@@ -30,9 +30,12 @@ DATABASE_URL = env.text("DATABASE_URL", "")
 REDIS_URL = env.text("REDIS_URL", "")
 EMBEDDED = not DATABASE_URL
 VAR = Path(env.text("KAIVOX_VAR", str(BASE_DIR / "var"))).resolve()
+# What `make up` listens on.
+HOST = env.text("HOST", "127.0.0.1")
+PORT = env.integer("PORT", 8000)
 
 if EMBEDDED:
-    VAR.mkdir(parents=True, exist_ok=True)
+    make_folder(VAR)
 elif not REDIS_URL:
     raise ImproperlyConfigured(
         "REDIS_URL is required when DATABASE_URL is set: quotas kept in one process's memory would "
@@ -123,6 +126,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "kaivox.businesses.cors.BusinessCorsMiddleware",
     "ratelimits.middleware.UnknownCallers",
+    "kaivox.businesses.last_use.LastUse",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -228,7 +232,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any]
 if _BROKER == "filesystem":
     _QUEUE = VAR / "broker"
     for _folder in ("queue", "control"):
-        (_QUEUE / _folder).mkdir(parents=True, exist_ok=True)
+        make_folder(_QUEUE / _folder)
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(_QUEUE / "queue"),
         "data_folder_out": str(_QUEUE / "queue"),
@@ -293,9 +297,7 @@ if not EMAIL_URL:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     EMAIL_FILE_PATH = str(VAR / "mail")
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "KaiVox <no-reply@localhost>")
-PUBLIC_URL = env.text(
-    "PUBLIC_URL", f"http://{env.text('HOST', '127.0.0.1')}:{env.integer('PORT', 8000)}"
-).rstrip("/")
+PUBLIC_URL = env.text("PUBLIC_URL", f"http://{HOST}:{PORT}").rstrip("/")
 
 # --- REST framework --------------------------------------------------------------------------
 
@@ -339,7 +341,7 @@ USE_I18N = False
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = VAR / "static" if EMBEDDED else BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
 TESTING = "pytest" in sys.modules
 STORAGES = {
