@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Self
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Upper
 
 from kaivox.businesses.models import BusinessOwned, BusinessQuerySet
@@ -105,12 +105,6 @@ class Customer(BusinessOwned):
             models.Index(fields=["business", "created_at", "id"], name="customer_created"),
             models.Index(fields=["business", "updated_at", "id"], name="customer_updated"),
             models.Index(fields=["business", "name", "id"], name="customer_name"),
-            models.Index(
-                F("business"),
-                F("last_visit_at").desc(nulls_last=True),
-                F("id").desc(),
-                name="customer_last_visit",
-            ),
             models.Index(
                 fields=["business", "segment", "created_at", "id"], name="customer_segment"
             ),
