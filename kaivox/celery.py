@@ -15,10 +15,21 @@ app = Celery("kaivox")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
-app.conf.task_routes = {"webhooks.*": {"queue": "webhooks"}}
+# Deliveries have a queue of their own; what is slow or rare about webhooks stays out of it.
+app.conf.task_routes = {
+    "webhooks.deliver_due": {"queue": "webhooks"},
+    "webhooks.sweep": {"queue": "webhooks"},
+}
 
 # Every periodic task may run twice, or on two machines at once, and do no harm.
 BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "deliver-due-webhooks": {
+        "task": "webhooks.sweep",
+        "schedule": 2.0,
+        "options": {"expires": 10},  # late it is worthless: the next one is on its way
+    },
+    "tell-of-switched-off-endpoints": {"task": "webhooks.send_notices", "schedule": 60.0},
+    "prune-webhook-log": {"task": "webhooks.prune", "schedule": crontab(minute=17)},
     "forget-old-idempotency-keys": {
         "task": "kaivox.idempotency.tasks.prune",
         "schedule": crontab(minute=17),

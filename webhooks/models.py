@@ -33,11 +33,16 @@ def check_event_types(names: Any) -> None:
 
 class DisabledReason(models.TextChoices):
     PAUSED = "paused", "paused by hand"
+    DELETED = "deleted"
     GONE = "gone", "it answered 410 Gone"
     FAILING = "failing", "its deliveries failed for days"
 
 
 class EndpointQuerySet(BusinessQuerySet):
+    def kept(self) -> Self:
+        """Endpoints that nobody deleted."""
+        return self.filter(deleted_at__isnull=True)
+
     def open(self, now: datetime) -> Self:
         """Endpoints that may be sent to at `now`: active, and no breaker holds them back."""
         return self.filter(
@@ -56,6 +61,8 @@ class Endpoint(BusinessOwned):
         max_length=8, choices=DisabledReason, blank=True, default="", editable=False
     )
     disabled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Deleted ones stay as long as the log of their deliveries does.
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
     # When the business was told that we switched the endpoint off.
     notified_at = models.DateTimeField(null=True, blank=True, editable=False)
     max_in_flight = models.PositiveSmallIntegerField(

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from celery import shared_task
+from celery.signals import worker_shutting_down
+from django.conf import settings
+from django.utils import timezone
+
+from webhooks.dispatch import dispatcher
+from webhooks.notices import send_due_notices
+from webhooks.outbox import release_lost
+from webhooks.retention import prune
 
 
 def publish_hint() -> None:
@@ -13,3 +23,28 @@ def publish_hint() -> None:
 @shared_task(name="webhooks.deliver_due")
 def deliver_due() -> None:
     """Sends what is due."""
+    dispatcher.run()
+
+
+@shared_task(name="webhooks.sweep")
+def sweep() -> None:
+    """Takes up what lost workers left, then sends what is due."""
+    release_lost(now=timezone.now())
+    dispatcher.run()
+
+
+@shared_task(name="webhooks.send_notices")
+def send_notices() -> None:
+    """Tells businesses of endpoints that were switched off."""
+    send_due_notices(now=timezone.now())
+
+
+@shared_task(name="webhooks.prune")
+def prune_log() -> None:
+    """Deletes what is older than the log is kept."""
+    prune(before=timezone.now() - timedelta(days=settings.WEBHOOK_RETENTION_DAYS))
+
+
+@worker_shutting_down.connect
+def _finish_what_is_under_way(**_: object) -> None:
+    dispatcher.stop()

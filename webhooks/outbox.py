@@ -1,0 +1,320 @@
+"""The life of a delivery: due → claimed (with an attempt row, committed before the request) →
+settled. Each step is safe on many machines at once.
+
+A claim is a lease. Who holds its token may settle it until it expires; then whoever sweeps next
+marks the attempt `worker_lost` and the delivery is due again. So a request may go out twice, but
+none is forgotten and none leaves without a row.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db.models import Count, Exists, F, JSONField, OuterRef, Q, Subquery
+from urllib3.util import parse_url
+
+from kaivox.businesses.write_lock import atomic_write
+from webhooks.delivery import Answer
+from webhooks.endpoint_health import note_failures, note_successes
+from webhooks.models import Attempt, Delivery, DeliveryStatus, Endpoint, Outcome
+from webhooks.settling import settle_failure
+from webhooks.signing import signature_headers
+
+logger = logging.getLogger(__name__)
+
+USER_AGENT: Final = "KaiVox-Webhooks/1.0"
+# After so many lost workers a delivery is given up: perhaps it is what kills them.
+LOSSES_AT_MOST: Final = 5
+_LOST_AT_ONCE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A request that is ours to make: its attempt row is committed, the lease runs."""
+
+    attempt: Attempt
+    token: UUID
+    body: bytes
+
+
+# --- Claim -------------------------------------------------------------------------------------
+
+
+class _FirstIds(Subquery):
+    """The ids of a subquery's rows as one JSON list: a column of the outer query."""
+
+    output_field = JSONField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "(SELECT json_group_array(id) FROM (%(subquery)s))"
+        return super().as_sql(compiler, connection, template=template, **context)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "to_jsonb(ARRAY(%(subquery)s))"
+        return super().as_sql(compiler, connection, template=template, **context)
+
+
+@atomic_write
+def claim_due(*, limit: int, now: datetime) -> list[Claim]:
+    """Takes up to `limit` due deliveries, fairly: endpoints in random order, each at most up to the
+    requests that it may have in flight."""
+    # Locks these endpoints: whoever claims elsewhere meanwhile takes others, so the number in
+    # flight cannot be exceeded by two who count at once.
+    endpoints = {
+        endpoint.pk: endpoint
+        for endpoint in _endpoints_with_due(now)
+        .select_for_update(skip_locked=True, no_key=True, of=("self",))
+        .order_by("?")[:limit]
+    }
+    if not endpoints:
+        return []
+    chosen = _choose(endpoints.values(), limit)
+    token = uuid4()
+    lease_until = now + timedelta(seconds=settings.WEBHOOK_LEASE_SECONDS)
+    # Asks for the status again: the list of ids is from before the lock.
+    Delivery.objects.due(now).filter(pk__in=chosen).update(
+        status=DeliveryStatus.IN_FLIGHT,
+        attempt_count=F("attempt_count") + 1,
+        lease_token=token,
+        lease_until=lease_until,
+        updated_at=now,
+    )
+    mine = Delivery.objects.filter(pk__in=chosen, lease_token=token).select_related("event")
+    return _open_attempts(list(mine), endpoints, token, now)
+
+
+def _endpoints_with_due(now: datetime) -> Any:
+    due = Delivery.objects.due(now).filter(endpoint=OuterRef("pk"))
+    first = due.order_by("next_attempt_at", "pk").values("pk")[:_MOST_IN_FLIGHT]
+    return Endpoint.objects.open(now).filter(Exists(due)).annotate(due_ids=_FirstIds(first))
+
+
+_MOST_IN_FLIGHT: Final = 16
+
+
+def _choose(endpoints: Iterable[Any], limit: int) -> list[int]:
+    """Ids of deliveries, one from each endpoint in turn until `limit`."""
+    endpoints = list(endpoints)
+    busy = _in_flight([endpoint.pk for endpoint in endpoints])
+    queues = [
+        endpoint.due_ids[: max(0, _allowed_at_once(endpoint) - busy.get(endpoint.pk, 0))]
+        for endpoint in endpoints
+    ]
+    by_turns = (
+        queue[turn] for turn in range(_MOST_IN_FLIGHT) for queue in queues if turn < len(queue)
+    )
+    return [delivery_id for delivery_id, _ in zip(by_turns, range(limit), strict=False)]
+
+
+def _allowed_at_once(endpoint: Endpoint) -> int:
+    # After the breaker was open: one request, to see whether the endpoint is back.
+    return 1 if endpoint.breaker_trips else endpoint.max_in_flight
+
+
+def _in_flight(endpoint_ids: Sequence[int]) -> dict[int, int]:
+    rows = Delivery.objects.filter(
+        endpoint__in=endpoint_ids, status=DeliveryStatus.IN_FLIGHT
+    ).values("endpoint_id")
+    return {row["endpoint_id"]: row["busy"] for row in rows.annotate(busy=Count("pk"))}
+
+
+def _open_attempts(
+    deliveries: Sequence[Delivery], endpoints: Mapping[int, Endpoint], token: UUID, now: datetime
+) -> list[Claim]:
+    claims = [
+        Claim(
+            attempt=_attempt(delivery, endpoints[delivery.endpoint_id], now),
+            token=token,
+            body=bytes(delivery.event.body),
+        )
+        for delivery in deliveries
+    ]
+    Attempt.objects.bulk_create([claim.attempt for claim in claims])
+    return claims
+
+
+def _attempt(delivery: Delivery, endpoint: Endpoint, now: datetime) -> Attempt:
+    return Attempt(
+        business_id=delivery.business_id,
+        endpoint_id=endpoint.pk,
+        delivery_id=delivery.pk,
+        number=delivery.attempt_count,
+        trigger=delivery.trigger,
+        url=endpoint.url,
+        request_headers=_request_headers(delivery, endpoint, now),
+        started_at=now,
+    )
+
+
+def _request_headers(delivery: Delivery, endpoint: Endpoint, now: datetime) -> dict[str, str]:
+    body = bytes(delivery.event.body)
+    return {
+        "Host": parse_url(endpoint.url).netloc or "",
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        "Accept-Encoding": "identity",
+        "User-Agent": USER_AGENT,
+        "X-KaiVox-Event": delivery.event.type,
+        "X-KaiVox-Delivery": str(delivery.pk),
+        "X-KaiVox-Attempt": str(delivery.attempt_count),
+        **signature_headers(
+            body,
+            event_id=delivery.event.uid,
+            timestamp=int(now.timestamp()),
+            secrets=endpoint.secrets(now),
+        ),
+    }
+
+
+# --- Settle ------------------------------------------------------------------------------------
+
+
+@atomic_write
+def settle(answers: Sequence[tuple[Claim, Answer]], *, now: datetime) -> None:
+    """Notes how requests ended. What is no longer ours, because our lease ran out, is left alone:
+    its attempt is `worker_lost` already and the delivery may be on its way again."""
+    held = _held(answers)
+    ended = [(claim, answer) for claim, answer in answers if claim.attempt.delivery_id in held]
+    if len(ended) < len(answers):
+        logger.warning("%d webhook answers came after their lease", len(answers) - len(ended))
+    if not ended:
+        return
+    _fill_attempts(ended, now)
+    won = [(claim, answer) for claim, answer in ended if answer.succeeded]
+    lost = [(claim, answer) for claim, answer in ended if not answer.succeeded]
+    _settle_successes(won, now)
+    note_successes({claim.attempt.endpoint_id for claim, _ in won})
+    if lost:
+        _settle_failures(lost, held, now)
+
+
+def _held(answers: Sequence[tuple[Claim, Answer]]) -> dict[int, Delivery]:
+    # Locks the deliveries: a sweep that finds their lease expired must wait, or come first.
+    rows = (
+        Delivery.objects.filter(
+            pk__in=[claim.attempt.delivery_id for claim, _ in answers],
+            lease_token__in={claim.token for claim, _ in answers},
+            status=DeliveryStatus.IN_FLIGHT,
+        )
+        .select_for_update(no_key=True)
+        .order_by("pk")
+    )
+    tokens = {claim.attempt.delivery_id: claim.token for claim, _ in answers}
+    return {row.pk: row for row in rows if tokens[row.pk] == row.lease_token}
+
+
+_ANSWER_COLUMNS: Final = (
+    "finished_at",
+    "outcome",
+    "http_status",
+    "error_message",
+    "duration_ms",
+    "response_body",
+    "response_truncated",
+    "reconnects",
+)
+
+
+def _fill_attempts(ended: Sequence[tuple[Claim, Answer]], now: datetime) -> None:
+    for claim, answer in ended:
+        attempt = claim.attempt
+        attempt.finished_at = now
+        attempt.outcome = answer.outcome
+        attempt.http_status = answer.http_status
+        attempt.error_message = answer.message
+        attempt.duration_ms = answer.duration_ms
+        attempt.response_body = answer.body
+        attempt.response_truncated = answer.truncated
+        attempt.reconnects = answer.reconnects
+    # One statement for all: the rows are there, so each "insert" is an update.
+    Attempt.objects.bulk_create(
+        [claim.attempt for claim, _ in ended],
+        update_conflicts=True,
+        unique_fields=["id"],
+        update_fields=_ANSWER_COLUMNS,
+    )
+
+
+def _settle_successes(won: Sequence[tuple[Claim, Answer]], now: datetime) -> None:
+    by_status: dict[int | None, list[int]] = {}
+    for claim, answer in won:
+        by_status.setdefault(answer.http_status, []).append(claim.attempt.delivery_id)
+    for http_status, delivery_ids in by_status.items():
+        Delivery.objects.filter(pk__in=delivery_ids).update(
+            **SETTLED,
+            status=DeliveryStatus.SUCCEEDED,
+            delivered_at=now,
+            next_attempt_at=now,
+            last_http_status=http_status,
+            last_error="",
+            updated_at=now,
+        )
+
+
+# What every settled delivery has in common.
+SETTLED: Final[Mapping[str, Any]] = {"retry_at": None, "lease_token": None, "lease_until": None}
+
+
+def _settle_failures(
+    lost: Sequence[tuple[Claim, Answer]], held: Mapping[int, Delivery], now: datetime
+) -> None:
+    # Locks the endpoints: their counters change, and one may be switched off here.
+    endpoints = Endpoint.objects.select_for_update(no_key=True).in_bulk(
+        sorted({claim.attempt.endpoint_id for claim, _ in lost})
+    )
+    exhausted: Counter[int] = Counter()
+    gone: set[int] = set()
+    for claim, answer in lost:
+        delivery = held[claim.attempt.delivery_id]
+        is_active = endpoints[delivery.endpoint_id].is_active
+        settle_failure(delivery, answer, endpoint_is_active=is_active, now=now)
+        if delivery.status == DeliveryStatus.EXHAUSTED and delivery.trigger != "manual":
+            exhausted[delivery.endpoint_id] += 1
+        if answer.http_status == 410:
+            gone.add(delivery.endpoint_id)
+    for endpoint in endpoints.values():
+        note_failures(endpoint, exhausted=exhausted[endpoint.pk], gone=endpoint.pk in gone, now=now)
+
+
+# --- Sweep -------------------------------------------------------------------------------------
+
+
+@atomic_write
+def release_lost(*, now: datetime) -> int:
+    """Makes due again what lost workers had claimed; returns how many. It costs no retry."""
+    lost = list(
+        Delivery.objects.lost(now)
+        .select_for_update(skip_locked=True, no_key=True)
+        .order_by("lease_until")[:_LOST_AT_ONCE]
+    )
+    if not lost:
+        return 0
+    ids = [delivery.pk for delivery in lost]
+    Attempt.objects.filter(delivery__in=ids, outcome=Outcome.IN_FLIGHT).update(
+        outcome=Outcome.WORKER_LOST,
+        finished_at=now,
+        error_message="Our worker stopped before the answer was noted.",
+    )
+    released = {
+        "lease_token": None,
+        "lease_until": None,
+        "loss_count": F("loss_count") + 1,
+        "last_http_status": None,
+        "last_error": Outcome.WORKER_LOST,
+        "updated_at": now,
+    }
+    worn_out = Q(loss_count__gte=LOSSES_AT_MOST - 1)
+    rows = Delivery.objects.filter(pk__in=ids, status=DeliveryStatus.IN_FLIGHT)
+    rows.filter(worn_out).update(
+        **released, retry_at=None, status=DeliveryStatus.EXHAUSTED, next_attempt_at=now
+    )
+    rows.filter(~worn_out).update(**released, status=DeliveryStatus.PENDING, next_attempt_at=now)
+    logger.warning("%d webhook deliveries were lost with their worker; due again", len(ids))
+    return len(ids)
