@@ -1,1 +1,7 @@
-urlpatterns: list[object] = []
+from customers.views import CustomerViewSet
+from kaivox.api.routers import Router
+
+router = Router()
+router.register("customers", CustomerViewSet, basename="customer")
+
+urlpatterns = router.urls

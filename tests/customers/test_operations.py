@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from customers import operations
+from customers.models import Customer
+from kaivox.errors import PreconditionFailed
+from tests.factories import make_business, make_customer
+from webhooks.models import Event
+
+NOW = datetime(2026, 6, 1, 9, tzinfo=UTC)
+
+
+def event_types() -> list[str]:
+    return list(Event.objects.order_by("id").values_list("type", flat=True))
+
+
+def record(customer, *, booked=False, completed=False, total=1, booked_at=NOW, visit=None, now=NOW):
+    return operations.record_activity(
+        customer_id=customer.pk,
+        total_appointments=total,
+        total_spent=Decimal("10.00"),
+        last_visit_at=visit,
+        last_booked_at=booked_at,
+        booked=booked,
+        completed=completed,
+        now=now,
+    )
+
+
+class TestCreateCustomer:
+    def test_records_its_event_in_the_same_transaction(self, business):
+        operations.create_customer(business=business, name="Asha", phone="098765 43210", now=NOW)
+        assert event_types() == ["customer.created"]
+
+    def test_leaves_no_event_when_rolled_back(self, business):
+        with pytest.raises(RuntimeError), transaction.atomic():
+            operations.create_customer(business=business, name="Asha", email="a@x.in", now=NOW)
+            raise RuntimeError
+        assert event_types() == []
+
+    def test_names_the_one_who_has_the_phone(self, business):
+        first = make_customer(business, phone="+919876543210")
+        with pytest.raises(operations.CustomerExists) as refusal:
+            operations.create_customer(business=business, name="B", phone="919876543210", now=NOW)
+        assert refusal.value.meta == {"existing_id": first.pk}
+        assert "phone" in refusal.value.errors
+
+    def test_takes_the_same_phone_in_another_business(self, business, other_business):
+        make_customer(other_business, phone="+919876543210")
+        operations.create_customer(business=business, name="B", phone="9876543210", now=NOW)
+
+    def test_refuses_the_email_of_another_without_a_phone(self, business):
+        first = make_customer(business, phone="", email="Asha@example.com")
+        with pytest.raises(operations.CustomerExists) as refusal:
+            operations.create_customer(
+                business=business, name="B", email="ASHA@example.com", now=NOW
+            )
+        assert refusal.value.meta == {"existing_id": first.pk}
+        assert "email" in refusal.value.errors
+
+    def test_lets_a_family_share_an_email(self, business):
+        make_customer(business, phone="+919876543210", email="rao@example.com")
+        operations.create_customer(
+            business=business, name="B", phone="9876543211", email="rao@example.com", now=NOW
+        )
+        assert Customer.objects.with_email("RAO@example.com").count() == 2
+
+    def test_needs_a_phone_or_an_email(self, business):
+        with pytest.raises(operations.NotReachable):
+            operations.create_customer(business=business, name="Nobody", phone="", now=NOW)
+
+    def test_keeps_a_constraint_that_is_not_about_duplicates(self, business):
+        with pytest.raises(IntegrityError):
+            operations.create_customer(
+                business=business, name="A", email="a@x.in", pipeline_stage="nowhere", now=NOW
+            )
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTwoAtOnce:
+    def test_make_one_row(self):
+        business = make_business()
+
+        def create(_: int) -> str:
+            try:
+                operations.create_customer(business=business, name="A", phone="9876543210", now=NOW)
+                return "made"
+            except operations.CustomerExists as refusal:
+                return str(refusal.meta["existing_id"])
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(create, range(8)))
+        customer = Customer.objects.get()
+        assert sorted(answers) == sorted(["made", *[str(customer.pk)] * 7])
+        assert event_types() == ["customer.created"]
+
+    def test_callers_become_one_customer(self):
+        business = make_business()
+
+        def find(_: int) -> tuple[int, bool]:
+            try:
+                customer, created = operations.find_or_create_by_phone(
+                    business=business, phone="+919876543210", source="voice", now=NOW
+                )
+                return customer.pk, created
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(find, range(8)))
+        assert len({pk for pk, _ in answers}) == 1
+        assert sum(created for _, created in answers) == 1
+
+
+class TestUpdateCustomer:
+    def update(self, customer, **changes):
+        return operations.update_customer(
+            business=customer.business, customer_id=customer.pk, changes=changes, now=NOW
+        )
+
+    def test_records_one_event(self, business):
+        self.update(make_customer(business), name="New", notes="Prefers mornings")
+        assert event_types() == ["customer.updated"]
+
+    def test_says_nothing_when_nothing_changes(self, business):
+        customer = make_customer(business, name="Same")
+        updated = self.update(customer, name="Same", phone=customer.phone)
+        assert updated.updated_at == customer.updated_at
+        assert event_types() == []
+
+    def test_refuses_a_stale_view(self, business):
+        customer = make_customer(business)
+        with pytest.raises(PreconditionFailed):
+            operations.update_customer(
+                business=business,
+                customer_id=customer.pk,
+                changes={"name": "X"},
+                expected=customer.updated_at - timedelta(seconds=1),
+                now=NOW,
+            )
+
+    def test_refuses_the_phone_of_another(self, business):
+        other = make_customer(business)
+        with pytest.raises(operations.CustomerExists) as refusal:
+            self.update(make_customer(business), phone=other.phone)
+        assert refusal.value.meta == {"existing_id": other.pk}
+
+    def test_lets_the_phone_go_where_an_email_stays(self, business):
+        customer = make_customer(business, email="a@x.in")
+        assert self.update(customer, phone=None).phone == ""
+        with pytest.raises(operations.NotReachable):
+            self.update(customer, email=None)
+
+    def test_refuses_an_erased_one(self, business):
+        customer = make_customer(business)
+        operations.erase_customer(business=business, customer_id=customer.pk, now=NOW)
+        with pytest.raises(operations.CustomerErased):
+            self.update(customer, name="Back")
+
+    def test_is_told_of_a_wrong_column(self, business):
+        with pytest.raises(TypeError, match="total_spent"):
+            self.update(make_customer(business), total_spent=5)
+
+
+class TestRecordActivity:
+    def test_makes_a_lead_active(self, business):
+        customer = record(make_customer(business), booked=True)
+        assert (customer.segment, customer.pipeline_stage) == ("active", "appointment_set")
+        assert (customer.total_appointments, customer.total_spent) == (1, Decimal("10.00"))
+
+    def test_makes_the_tenth_a_vip(self, business):
+        assert record(make_customer(business), booked=True, total=10).segment == "vip"
+
+    def test_converts_on_completion(self, business):
+        customer = make_customer(business, pipeline_stage="lost")
+        assert record(customer, completed=True, visit=NOW).pipeline_stage == "converted"
+
+    def test_keeps_a_segment_set_by_hand_until_the_next_booking(self, business):
+        customer = make_customer(business, segment="vip", segment_by_hand=True)
+        assert record(customer, completed=True, visit=NOW).segment == "vip"
+        assert record(customer, booked=True).segment == "active"
+
+    def test_emits_no_event(self, business):
+        record(make_customer(business), booked=True)
+        assert event_types() == []
+
+
+class TestRefreshSegments:
+    def test_moves_those_whose_time_has_passed(self, business):
+        old, recent = NOW - timedelta(days=300), NOW - timedelta(days=3)
+        moved = {
+            "inactive": make_customer(
+                business, segment="active", total_appointments=1, last_booked_at=old
+            ),
+            "vip": make_customer(
+                business, segment="active", total_appointments=10, last_booked_at=old
+            ),
+            "active": make_customer(
+                business, segment="inactive", total_appointments=1, last_visit_at=recent
+            ),
+            "lead": make_customer(business, segment="active"),
+        }
+        by_hand = make_customer(
+            business, segment="vip", segment_by_hand=True, total_appointments=1, last_booked_at=old
+        )
+        assert operations.refresh_segments(now=NOW) == 4
+        for segment, customer in moved.items():
+            customer.refresh_from_db()
+            assert customer.segment == segment
+            assert customer.updated_at == NOW
+        by_hand.refresh_from_db()
+        assert by_hand.segment == "vip"
+        assert operations.refresh_segments(now=NOW) == 0
+
+
+class TestEraseCustomer:
+    def test_keeps_the_figures_and_nothing_else(self, business):
+        customer = make_customer(
+            business, email="a@x.in", notes="Allergic", metadata={"a": "b"}, total_appointments=3
+        )
+        erased = operations.erase_customer(business=business, customer_id=customer.pk, now=NOW)
+        assert (erased.name, erased.phone, erased.email, erased.notes) == ("Erased", "", "", "")
+        assert (erased.metadata, erased.total_appointments) == ({}, 3)
+        assert event_types() == []
