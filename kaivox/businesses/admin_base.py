@@ -34,6 +34,8 @@ else:
 EVERYONE = frozenset(Role)
 WRITERS = frozenset({Role.OWNER, Role.STAFF})
 OWNERS = frozenset({Role.OWNER})
+# A role that no membership has.
+SUPERUSERS = frozenset({"superuser"})
 
 
 def roles_of(request: HttpRequest) -> dict[int, str]:

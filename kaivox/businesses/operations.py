@@ -159,6 +159,40 @@ def create_sandbox(
     return sandbox
 
 
+# --- People ----------------------------------------------------------------------------------
+
+
+@atomic_write
+def set_membership(
+    *,
+    business_id: int,
+    user: AbstractBaseUser,
+    role: str,
+    actor: AbstractBaseUser | None = None,
+    now: datetime,
+) -> Membership:
+    """`user` sees the business in the admin, as `role`. Raises Invalid."""
+    if role not in Role.values:
+        raise Invalid(errors={"role": [f"There is no role {role}."]})
+    business = _lock_business(business_id)
+    membership, _ = Membership.objects.update_or_create(
+        business=business, user=user, defaults={"role": role}
+    )
+    _audit(business, actor, "membership.set", user, {"role": role}, now=now)
+    return membership
+
+
+@atomic_write
+def end_membership(
+    *, membership_id: int, actor: AbstractBaseUser | None = None, now: datetime
+) -> None:
+    """The person sees the business no more. Again: nothing happens."""
+    membership = Membership.objects.select_related("business", "user").filter(pk=membership_id)
+    for ended in membership:
+        ended.delete()
+        _audit(ended.business, actor, "membership.ended", ended.user, now=now)
+
+
 # --- Keys ------------------------------------------------------------------------------------
 
 
