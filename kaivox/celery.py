@@ -34,5 +34,13 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "kaivox.idempotency.tasks.prune",
         "schedule": crontab(minute=17),
     },
+    "write-down-usage": {
+        "task": "ratelimits.tasks.write_down_usage",
+        "schedule": 60.0,
+    },
+    "prune-usage": {
+        "task": "ratelimits.tasks.prune_usage",
+        "schedule": crontab(hour=3, minute=41),
+    },
 }
 app.conf.beat_schedule = BEAT_SCHEDULE

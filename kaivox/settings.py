@@ -32,7 +32,7 @@ EMBEDDED = not DATABASE_URL
 VAR = Path(env.text("KAIVOX_VAR", str(BASE_DIR / "var"))).resolve()
 # What `make up` listens on.
 HOST = env.text("HOST", "127.0.0.1")
-PORT = env.integer("PORT", 8000)
+PORT = env.integer("PORT", 8000, maximum=65_535)
 
 if EMBEDDED:
     make_folder(VAR)
@@ -159,6 +159,8 @@ TEMPLATES = [
 
 # Threads of one web process, and so the connections that it may hold at once.
 WEB_THREADS = env.integer("WEB_THREADS", 8, minimum=1)
+# Processes of gunicorn, in the production profile.
+WEB_PROCESSES = env.integer("WEB_PROCESSES", 2, minimum=1)
 
 DATABASES: dict[str, dict[str, Any]]
 if EMBEDDED:
@@ -215,6 +217,10 @@ else:
 RATE_LIMIT_SHADOW = env.flag("RATE_LIMIT_SHADOW", default=False)
 # What is read in the one query that finds a key, so that no later step asks again.
 API_KEY_RELATED = ["business", "business__quota_override"]
+# How long what happened in a web process may stay unwritten: when a key was last used, and, without
+# Redis, how much a business has used.
+KEY_USE_WRITTEN_EVERY_SECONDS = 60.0
+USAGE_WRITTEN_EVERY_SECONDS = 10.0
 # Gives a new sandbox its demo data: `fill(*, business, now)`. By name, as it knows every app.
 SANDBOX_FILLER = ""
 
@@ -297,7 +303,9 @@ if not EMAIL_URL:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     EMAIL_FILE_PATH = str(VAR / "mail")
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "KaiVox <no-reply@localhost>")
-PUBLIC_URL = env.text("PUBLIC_URL", f"http://{HOST}:{PORT}").rstrip("/")
+# Where people reach what listens on HOST.
+_NAME = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(HOST, f"[{HOST}]" if ":" in HOST else HOST)
+PUBLIC_URL = env.text("PUBLIC_URL", f"http://{_NAME}:{PORT}").rstrip("/")
 
 # --- REST framework --------------------------------------------------------------------------
 

@@ -6,16 +6,20 @@ are refused before the look-up, so that guessing costs us no query.
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from kaivox.api.responses import error_response
 from kaivox.businesses.addresses import block_of, client_address
+from ratelimits.operations import write_down_usage
 from ratelimits.stores import current_window, of_address
-from ratelimits.window import Decision, Quota
+from ratelimits.window import Decision, Quota, whole_seconds
 
 BAD_KEYS: Final = Quota(per_minute=60)
 
@@ -33,7 +37,7 @@ class AddressLimit:
         decision = self._take(cost=0)
         if decision.minute_remaining or settings.RATE_LIMIT_SHADOW:
             return 0
-        return max(1, -(-(decision.minute_reset - decision.now) // 1_000_000))
+        return max(1, whole_seconds(decision.minute_reset - decision.now))
 
     def charge(self) -> Decision:
         """Counts one bad key."""
@@ -50,6 +54,8 @@ class UnknownCallers:
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
+        self._written_at = 0.0
+        self._writing = threading.Lock()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.address_limit = AddressLimit(request)  # type: ignore[attr-defined]
@@ -63,7 +69,24 @@ class UnknownCallers:
             for name, value in quota.headers().items():
                 if name != "Retry-After":  # the error handler's, which knows a 503's too
                     response.headers[name] = value
+            if self._must_write_down():
+                # Run by `close()`, which servers call when the answer is sent.
+                response._resource_closers.append(self._write_down)
         return response
+
+    def _must_write_down(self) -> bool:
+        """With Redis a task does it; nobody else can see the memory of this process."""
+        due = time.monotonic() - self._written_at >= settings.USAGE_WRITTEN_EVERY_SECONDS
+        return due and not settings.REDIS_URL
+
+    def _write_down(self) -> None:
+        if not self._writing.acquire(blocking=False):
+            return  # another thread is at it
+        try:
+            self._written_at = time.monotonic()
+            write_down_usage(now=timezone.now())
+        finally:
+            self._writing.release()
 
 
 def too_many_bad_keys(retry_after: int) -> HttpResponse:

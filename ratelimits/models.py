@@ -8,10 +8,20 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
-from kaivox.businesses.models import Business, BusinessOwned, BusinessQuerySet
+from kaivox.businesses.models import (
+    Business,
+    BusinessOwned,
+    BusinessQuerySet,
+    MarkingModel,
+    MarkingQuerySet,
+)
 
 
-class QuotaOverride(models.Model):
+class QuotaOverrideQuerySet(MarkingQuerySet, BusinessQuerySet):
+    business_column = "business_id"
+
+
+class QuotaOverride(MarkingModel):
     """Another quota than the plan's, until a date."""
 
     business = models.OneToOneField(
@@ -29,6 +39,8 @@ class QuotaOverride(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
+    objects = QuotaOverrideQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.CheckConstraint(
@@ -38,6 +50,9 @@ class QuotaOverride(models.Model):
 
     def __str__(self) -> str:
         return f"{self.per_minute:,} a minute, {self.per_day:,} a day"
+
+    def marked_business_id(self) -> int:
+        return self.business_id
 
     def is_in_force(self, now: datetime) -> bool:
         return now < self.ends_at
@@ -62,3 +77,12 @@ class DailyUsage(BusinessOwned):
 
     def __str__(self) -> str:
         return f"{self.business} on {self.day}: {self.admitted:,}"
+
+
+class BusinessUsage(Business):
+    """A business as the quota pages of the admin show it."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "quota"
+        verbose_name_plural = "quotas"

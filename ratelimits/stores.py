@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import date, timedelta
 from typing import Final
 
 from django.conf import settings
 
 from kaivox import redis_store
-from ratelimits.window import GuardedWindow, MemoryWindow, RedisWindow, Window
+from kaivox.redis_store import StoreAway
+from ratelimits.memory_window import MemoryWindow
+from ratelimits.models import DailyUsage
+from ratelimits.redis_window import RedisWindow
+from ratelimits.window import DayUsage, Decision, Quota, Window
 
 PREFIX: Final = "quota"
+
+_EPOCH: Final = date(1970, 1, 1)
 
 _window: Window | None = None
 
@@ -38,8 +47,47 @@ def of_address(block: str) -> str:
     return f"a{block}"
 
 
+def date_of(day: int) -> date:
+    """The date of a day as the windows number them: since 1970."""
+    return _EPOCH + timedelta(days=day)
+
+
+def number_of(day: date) -> int:
+    return (day - _EPOCH).days
+
+
+class GuardedWindow:
+    """`shared`, and while it is away the same quotas in this process: fails open, within a cap."""
+
+    def __init__(self, shared: Window, local: Window) -> None:
+        self._shared = shared
+        self._local = local
+
+    def take(self, subject: str, quota: Quota, cost: int = 1) -> Decision:
+        try:
+            return self._shared.take(subject, quota, cost)
+        except StoreAway:
+            return self._local.take(subject, quota, cost)
+
+    def usage(self, subjects: Sequence[str]) -> dict[str, list[DayUsage]]:
+        try:
+            return self._shared.usage(subjects)
+        except StoreAway:
+            return self._local.usage(subjects)
+
+    def forget_days(self, subjects: Sequence[str], *, before: int) -> None:
+        with suppress(StoreAway):
+            self._shared.forget_days(subjects, before=before)
+
+
 def _make_window(prefix: str) -> Window:
     if not settings.REDIS_URL:
-        return MemoryWindow()
+        return MemoryWindow(recall=_written_down)
     shared = RedisWindow(redis_store.client(), redis_store.breaker, prefix=prefix)
     return GuardedWindow(shared, local=MemoryWindow())
+
+
+def _written_down(subject: str, day: int) -> DayUsage | None:
+    """Where a process that counts in memory goes on from after a restart."""
+    row = DailyUsage.objects.filter(business=int(subject[1:]), day=date_of(day)).first()
+    return row and DayUsage(day, row.admitted, row.refused, row.peak_minute)
