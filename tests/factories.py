@@ -6,10 +6,15 @@ from itertools import count
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from customers.models import Customer
 from kaivox.businesses import keys
 from kaivox.businesses.models import ApiKey, Business, Membership
+from webhooks.event_types import EVENT_TYPES
+from webhooks.models import Endpoint, Event
+from webhooks.operations import record_event
+from webhooks.signing import new_secret
 
 _numbers = count(1)
 
@@ -60,6 +65,30 @@ def make_customer(business: Business | None = None, **values: Any) -> Customer:
             "business": business or make_business(),
             "name": f"Customer {number}",
             "phone": f"+9198{number:08d}",
+            **values,
+        }
+    )
+
+
+def make_endpoint(business: Business, **values: Any) -> Endpoint:
+    return Endpoint.objects.create(
+        **{
+            "business": business,
+            "url": "http://127.0.0.1:9/hook",
+            "secret": new_secret(),
+            **values,
+        }
+    )
+
+
+def make_event(business: Business, **values: Any) -> Event:
+    """An event and the deliveries that follow from it."""
+    return record_event(
+        **{
+            "business": business,
+            "type": "customer.created",
+            "data": EVENT_TYPES["customer.created"].example,
+            "now": timezone.now(),
             **values,
         }
     )

@@ -48,12 +48,12 @@ class Claim:
 
 
 class _FirstIds(Subquery):
-    """The ids of a subquery's rows as one JSON list: a column of the outer query."""
+    """The column `found` of a subquery's rows as one JSON list: a column of the outer query."""
 
     output_field = JSONField()
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        template = "(SELECT json_group_array(id) FROM (%(subquery)s))"
+        template = "(SELECT json_group_array(found) FROM (%(subquery)s))"
         return super().as_sql(compiler, connection, template=template, **context)
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
@@ -92,7 +92,7 @@ def claim_due(*, limit: int, now: datetime) -> list[Claim]:
 
 def _endpoints_with_due(now: datetime) -> Any:
     due = Delivery.objects.due(now).filter(endpoint=OuterRef("pk"))
-    first = due.order_by("next_attempt_at", "pk").values("pk")[:_MOST_IN_FLIGHT]
+    first = due.order_by("next_attempt_at", "pk").values(found=F("pk"))[:_MOST_IN_FLIGHT]
     return Endpoint.objects.open(now).filter(Exists(due)).annotate(due_ids=_FirstIds(first))
 
 
