@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 from markdown import Markdown
 
 DOCS: Final[Path] = settings.BASE_DIR / "docs"
@@ -18,6 +20,7 @@ _FIRST: Final = ("quickstart", "lists", "webhooks", "errors")
 _HIDDEN: Final = ("decisions",)
 
 _LINK = re.compile(r'href="([^":#]+?)\.md(#[^"]*)?"')
+_BLOCK = re.compile(r"^```.*?^```$", re.M | re.S)
 _TITLE = re.compile(r"^# (.+)$", re.M)
 
 
@@ -47,6 +50,14 @@ def articles() -> list[Article]:
 
 def find_article(slug: str) -> Article | None:
     return next((found for found in articles() if found.slug == slug), None)
+
+
+def code_blocks(slug: str) -> list[str]:
+    """The fenced blocks of an article, fences included. Raises KeyError where there is none such."""
+    found = find_article(slug)
+    if found is None:
+        raise KeyError(slug)
+    return _BLOCK.findall(found.text)
 
 
 def article(path: Path) -> Article:
@@ -79,6 +90,11 @@ def _is_public(path: Path) -> bool:
 def _order(item: Article) -> tuple[Any, ...]:
     place = _FIRST.index(item.slug) if item.slug in _FIRST else len(_FIRST)
     return item.section == "Recipes", item.slug == "changelog", place, item.title
+
+
+def line_as_html(text: str) -> SafeString:
+    """A line of plain text in which `code` may stand."""
+    return mark_safe(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))  # noqa: S308 - escaped
 
 
 @cache

@@ -15,9 +15,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from kaivox import health
-from kaivox.pages.articles import Article, articles, as_html, find_article
+from kaivox.businesses.models import Plan
+from kaivox.pages.articles import Article, articles, as_html, code_blocks, find_article, line_as_html
 from kaivox.pages.openapi import Operation, operations
 from kaivox.pages.samples import samples
+from ratelimits.throttling import QUOTAS
+from ratelimits.window import Quota
+from webhooks.event_types import EVENT_TYPES
 
 # The order of the developers' page; what is not named comes after.
 _TAGS: Final = ("appointments", "customers", "calls", "staff", "services", "webhooks", "business")
@@ -40,19 +44,25 @@ def _home(template: str, today: date) -> str:
 
 
 def _facts(today: date) -> dict[str, Any]:
-    from ratelimits.throttling import EnterpriseThrottle, ProThrottle, StarterThrottle
-    from webhooks.event_types import EVENT_TYPES
-
     found = articles()
+    receiver, booking = (block for block in code_blocks("quickstart") if block.startswith("```python"))
     return {
         "place": "developers",
         "base": settings.PUBLIC_URL,
         "groups": _groups(today),
-        "plans": [StarterThrottle, ProThrottle, EnterpriseThrottle],
-        "events": EVENT_TYPES,
+        "receiver": as_html(receiver)[0],
+        "booking": as_html(booking)[0],
+        "plans": [(Plan(name).label, *_in_words(quota)) for name, quota in QUOTAS.items()],
+        "events": [(kind.name, line_as_html(kind.meaning)) for kind in EVENT_TYPES.values()],
+        "plain_events": [(kind.name, kind.meaning) for kind in EVENT_TYPES.values()],
+        "error_count": _found("errors").text.count("\n### "),
         "recipes": [item for item in found if item.section == "Recipes"],
         "guides": [item for item in found if item.section == "Guides"],
     }
+
+
+def _in_words(quota: Quota) -> tuple[str, str]:
+    return f"{quota.per_minute:,}", "no bound" if quota.per_day is None else f"{quota.per_day:,}"
 
 
 def _groups(today: date) -> list[tuple[str, list[dict[str, Any]]]]:
@@ -71,6 +81,7 @@ def _place(operation: Operation) -> tuple[int, str]:
 def _entry(operation: Operation, today: date) -> dict[str, Any]:
     return {
         "operation": operation,
+        "summary": line_as_html(operation.summary),
         "samples": samples(operation, settings.PUBLIC_URL, today),
     }
 

@@ -75,8 +75,9 @@ class Operation:
 
     @property
     def summary(self) -> str:
+        """One line, in Markdown, without a full stop."""
         first = self.description.partition("\n\n")[0].replace("\n", " ")
-        return str(self.raw.get("summary") or first.partition(". ")[0].rstrip("."))
+        return str(self.raw.get("summary") or first.partition(". ")[0]).rstrip(".")
 
     @property
     def description(self) -> str:

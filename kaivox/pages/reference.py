@@ -11,6 +11,10 @@ from django.shortcuts import render
 from django.views.decorators.cache import cache_control
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -26,6 +30,12 @@ _REDOC_LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
 class ApiIndex(FramedView):
     """The resources of the API and where they are."""
 
+    @extend_schema(
+        operation_id="get_index",
+        tags=["index"],
+        responses={200: OpenApiTypes.OBJECT},
+    )
+    @extend_schema(operation_id="index", tags=["index"], responses=OpenApiTypes.OBJECT)
     def get(self, request: Request) -> Response:
         base = request.build_absolute_uri("/api/v1/")
         return Answer({name: base + name for name in RESOURCES})

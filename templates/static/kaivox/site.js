@@ -4,6 +4,7 @@
 
 for (const pre of document.querySelectorAll("pre")) {
   pre.tabIndex = 0; // a keyboard can scroll it
+  if (pre.classList.contains("bare")) continue;
   const button = document.createElement("button");
   button.type = "button";
   button.className = "copy";
