@@ -9,6 +9,7 @@ leaves out loopback, link-local, unique local, NAT64 and every other way to writ
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import threading
 from typing import Final
@@ -63,15 +64,17 @@ def is_allowed(address: str) -> bool:
     return settings.WEBHOOK_ALLOW_PRIVATE and _inside(ip, _PRIVATE) and not _inside(ip, _METADATA)
 
 
-def check_url(url: str) -> str:
+def check_url(url: str, *, look_up: bool = True) -> str:
     """`url`, trimmed, where it may be the URL of an endpoint. Raises BadDestination.
 
-    Looks its name up too, for a friendly answer at entry; what holds is the check of each
+    `look_up`: its name too, for a friendly answer at entry; what holds is the check of each
     connection. A name that cannot be found now is let through: it may be there tomorrow.
     """
     url = url.strip()
     parsed = _check_spelling(url)
     host, port = str(parsed.host).strip("[]"), port_of(parsed)
+    if not look_up and not _is_number(host):
+        return url
     try:
         found = resolve(host, port, patience=3)
     except OSError:
@@ -104,7 +107,7 @@ def resolve(host: str, port: int, *, patience: float) -> list[Resolved]:
         except UnicodeError:  # a label that IDNA cannot encode
             failures.append(socket.gaierror(socket.EAI_NONAME, "not a host name"))
 
-    if _is_address(host):
+    if _is_number(host):
         look_up()
     else:
         thread = threading.Thread(target=look_up, name="webhook-dns", daemon=True)
@@ -155,9 +158,10 @@ def _inside(ip: Address, networks: tuple[Network, ...]) -> bool:
     return any(ip in network for network in networks)
 
 
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return True
+def _is_number(host: str) -> bool:
+    """An address rather than a name, in any spelling that getaddrinfo takes (`127.1`, `0x7f.1`,
+    `2130706433`): no name server is asked for it."""
+    return (
+        ":" in host
+        or re.fullmatch(r"(0x[0-9a-f]*|\d+)(\.(0x[0-9a-f]*|\d+)){0,3}", host, re.I) is not None
+    )

@@ -203,8 +203,12 @@ class Delivery(BusinessOwned):
     class Meta:
         verbose_name_plural = "deliveries"
         indexes = [
-            models.Index("business", F("id").desc(), name="delivery_business"),
-            models.Index("endpoint", F("id").desc(), name="delivery_endpoint"),
+            models.Index(
+                "business", F("created_at").desc(), F("id").desc(), name="delivery_business"
+            ),
+            models.Index(
+                "endpoint", F("created_at").desc(), F("id").desc(), name="delivery_endpoint"
+            ),
             models.Index(
                 fields=["endpoint", "next_attempt_at"],
                 condition=Q(status="pending"),

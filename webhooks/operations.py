@@ -349,7 +349,8 @@ def _locked(endpoint: Endpoint) -> Endpoint:
 
 def _vetted(url: str) -> str:
     try:
-        return check_url(url)
+        # A look-up may take seconds, which no transaction of a caller shall.
+        return check_url(url, look_up=not transaction.get_connection().in_atomic_block)
     except BadDestination as refusal:
         raise Invalid(errors={"url": [str(refusal)]}) from refusal
 
