@@ -1,0 +1,37 @@
+"""gunicorn's settings: `gunicorn --config kaivox/gunicorn.py kaivox.wsgi`, behind nginx.
+
+Alone it is stopped dead by forty slow clients; nginx reads their requests first
+(deploy/nginx.conf).
+"""
+
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kaivox.settings")
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+try:
+    _host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
+    bind = f"{_host}:{settings.PORT}"
+except ImproperlyConfigured as error:
+    sys.exit(f"kaivox: {error}")
+
+worker_class = "gthread"
+workers = settings.WEB_PROCESSES
+threads = settings.WEB_THREADS
+timeout = 30
+graceful_timeout = 25
+keepalive = 75  # longer than nginx keeps an idle connection to us
+# Whatever leaks is gone after a while; the jitter keeps processes from restarting together.
+max_requests = 10_000
+max_requests_jitter = 2_000
+limit_request_line = 8_190
+if Path("/dev/shm").is_dir():  # noqa: S108 - the heartbeat file: a slow disk must not look like a hang
+    worker_tmp_dir = "/dev/shm"  # noqa: S108
+
+accesslog = "-"
+# The path without its query: ?api_key= never reaches a log. Nor the referrer, for the same reason.
+access_log_format = '%(t)s %(h)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms %({x-request-id}o)s "%(a)s"'
