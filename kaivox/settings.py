@@ -401,9 +401,5 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
-    "ENUM_NAME_OVERRIDES": {},
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "kaivox.api.schema.add_frame",
-    ],
+    "POSTPROCESSING_HOOKS": ["kaivox.api.schema.add_frame", "kaivox.schema.add_webhooks"],
 }

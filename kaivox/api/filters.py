@@ -4,7 +4,7 @@ ignored would answer with rows that the caller believes filtered."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, time, timedelta
 from functools import reduce
 from operator import or_
@@ -18,7 +18,7 @@ from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from rest_framework.request import Request
 from rest_framework.serializers import ValidationError
 
-from kaivox.api.fields import FIRST_INSTANT, LAST_INSTANT, parse_id, parse_instant
+from kaivox.api.fields import FIRST_INSTANT, LAST_INSTANT, MAX_ID, parse_id, parse_instant
 from kaivox.api.pagination import PARAMETERS as PAGE_PARAMETERS
 
 ALWAYS_ALLOWED = frozenset({"api_key", "format"})
@@ -71,6 +71,19 @@ class StrictFilterBackend(DjangoFilterBackend):
             raise ValidationError(filterset.errors)
         return filterset.qs
 
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """The filters as OpenAPI parameters."""
+        filterset_class = getattr(view, "filterset_class", None) or StrictFilterSet
+        return [
+            {
+                "name": name,
+                "in": "query",
+                "schema": item.schema,
+                "description": str(item.extra.get("help_text") or item.description),
+            }
+            for name, item in filterset_class.base_filters.items()
+        ]
+
 
 def _defaults(filterset_class: type[FilterSet]) -> tuple[Q, ...]:
     """What a list leaves out when the query does not speak of it (`is_active`)."""
@@ -101,7 +114,12 @@ class _Field(forms.Field):
 
 
 class _ReadFilter(django_filters.Filter):
+    """`schema` and `description` are its parameter's in the OpenAPI document; `help_text` goes
+    before the description."""
+
     field_class = _Field
+    schema: Mapping[str, Any] = {"type": "string"}
+    description: str = ""
 
     def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
         return qs if value is None else self.narrow(qs, value)
@@ -134,6 +152,21 @@ class ChoicesFilter(_ReadFilter):
         self.choices = tuple(choices)
         super().__init__(read=self._read, lookup_expr="in", **kwargs)
 
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        # A string: what clients made from arrays send (`a=1&a=2`) is not what we read.
+        one = "|".join(re.escape(choice) for choice in self.choices)
+        return {
+            "type": "string",
+            "pattern": f"^(?:{one})(?:,(?:{one}))*$",
+            "examples": [self.choices[0]],
+            "x-choices": list(self.choices),
+        }
+
+    @property
+    def description(self) -> str:
+        return f"One or several with commas of: {', '.join(f'`{item}`' for item in self.choices)}."
+
     def _read(self, text: str) -> list[str]:
         values = text.split(",")
         if not set(values) <= set(self.choices):
@@ -141,8 +174,13 @@ class ChoicesFilter(_ReadFilter):
         return values
 
 
+_ID_SCHEMA = {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_ID}
+
+
 class IdFilter(_ReadFilter):
     """An id of ours; any number of the range."""
+
+    schema = _ID_SCHEMA
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(read=_read_id, **kwargs)
@@ -155,6 +193,12 @@ class OwnedFilter(_ReadFilter):
         self.rows, self.noun = rows, noun
         super().__init__(read=_read_id, **kwargs)
 
+    schema = _ID_SCHEMA
+
+    @property
+    def description(self) -> str:
+        return f"Only of this {self.noun}."
+
     def narrow(self, qs: QuerySet[Any], value: int) -> QuerySet[Any]:
         if not self.rows().filter(business=self.parent.business, pk=value).exists():
             name = next(n for n, item in self.parent.filters.items() if item is self)
@@ -164,6 +208,8 @@ class OwnedFilter(_ReadFilter):
 
 class TextFilter(_ReadFilter):
     """A text, compared by `lookup_expr`; at most 200 characters."""
+
+    schema = {"type": "string", "minLength": 1, "maxLength": 200}
 
     def __init__(self, read: Callable[[str], Any] | None = None, **kwargs: Any) -> None:
         super().__init__(read=read or _read_text, **kwargs)
@@ -182,6 +228,11 @@ class SearchFilter(TextFilter):
         self.fields = tuple(fields)
         super().__init__(**kwargs)
 
+    @property
+    def description(self) -> str:
+        names = [field.rpartition("__")[2].replace("_", " ") for field in self.fields]
+        return f"Text anywhere in {', '.join(names)}, whatever the case."
+
     def narrow(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
         return qs.filter(
             reduce(or_, (Q(**{f"{field}__icontains": value}) for field in self.fields))
@@ -190,6 +241,13 @@ class SearchFilter(TextFilter):
 
 class InstantFilter(_ReadFilter):
     """An instant with its offset, compared by `lookup_expr`."""
+
+    schema = {
+        "type": "string",
+        "format": "date-time",
+        "examples": ["2026-01-31T04:00:00Z"],
+    }
+    description = "ISO 8601 with an offset or `Z`."
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(read=_read_instant, **kwargs)
@@ -202,6 +260,8 @@ def _read_instant(text: str) -> datetime:
 
 class WholeNumberFilter(_ReadFilter):
     """A whole number from 0 to 2³¹−1, compared by `lookup_expr`."""
+
+    schema = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(read=_read_number, **kwargs)
@@ -220,6 +280,13 @@ class LocalDayFilter(_ReadFilter):
         self.edge = edge
         super().__init__(read=_read_day, **kwargs)
 
+    schema = {"type": "string", "format": "date", "examples": ["2026-01-31"]}
+
+    @property
+    def description(self) -> str:
+        text = {"on": "On this day", "from": "From this day on", "to": "Until the end of this day"}
+        return f"{text[self.edge]} in the business's time zone."
+
     def narrow(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
         zone = self.parent.business.zone
         begin = datetime.combine(value, time(), zone)
@@ -234,6 +301,9 @@ class LocalDayFilter(_ReadFilter):
 
 class ActiveFilter(_ReadFilter):
     """`is_active=true|false|all`; active ones where the query does not say."""
+
+    schema = {"type": "string", "enum": ["true", "false", "all"], "default": "true"}
+    description = "Active ones, inactive ones, or both."
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(read=_read_active, **kwargs)
@@ -256,6 +326,11 @@ def _read_active(text: str) -> str:
 
 class UpdatedSinceFilter(InstantFilter):
     """Rows changed at or after the instant."""
+
+    description = (
+        "Changed at or after this instant. With `ordering=updated_at` and `cursor` it is the loop "
+        "that keeps a copy in step."
+    )
 
     def __init__(self) -> None:
         super().__init__(field_name="updated_at", lookup_expr="gte")
