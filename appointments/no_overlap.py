@@ -142,12 +142,12 @@ class NoOverlap(BaseConstraint):
             Statement(
                 # Of the table only a reference is kept, so that a rename carries it along.
                 # No value from outside stands in it: all names are of the model, quoted.
-                f"CREATE TRIGGER %(name)s BEFORE {event} ON %(table)s "
+                f"CREATE TRIGGER %(name)s BEFORE {event} ON %(table)s "  # noqa: S608
                 f"WHEN NEW.{status} NOT IN ({excluded}) AND EXISTS ("
                 f"SELECT 1 FROM %(table)s t WHERE t.{key} = NEW.{key} "
                 f"AND t.{status} NOT IN ({excluded}) "
                 f"AND t.{start} < NEW.{end} AND t.{end} > NEW.{start}{not_itself}) "
-                f"BEGIN SELECT RAISE(ABORT, '{self._refusal}'); END",  # noqa: S608
+                f"BEGIN SELECT RAISE(ABORT, '{self._refusal}'); END",
                 table=Table(model._meta.db_table, schema_editor.quote_name),
                 name=schema_editor.quote_name(f"{self.name}_{suffix}"),
             )

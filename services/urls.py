@@ -1,1 +1,6 @@
-urlpatterns: list[object] = []
+from kaivox.api.routers import Router
+from services.views import ServiceViewSet
+
+router = Router()
+router.register("services", ServiceViewSet, basename="service")
+urlpatterns = router.urls

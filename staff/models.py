@@ -36,6 +36,16 @@ class StaffQuerySet(BusinessQuerySet):
         """Those who perform `service`."""
         return self.filter(services=service)
 
+    def with_schedule(self, *, since: datetime) -> Self:
+        """With all that the API shows of one: `coming_time_off` is what ends after `since`."""
+        coming = TimeOff.objects.filter(end_time__gt=since).order_by("start_time", "pk")
+        return self.select_related("business").prefetch_related(
+            "services",
+            "working_hours",
+            "breaks",
+            models.Prefetch("time_off", queryset=coming, to_attr="coming_time_off"),
+        )
+
     def locked(self) -> Self:
         """Two changes of one person's calendar queue here.
 

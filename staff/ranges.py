@@ -1,7 +1,7 @@
 """Half-open ranges of whole numbers, [start, end): of minutes of a day, or of Unix seconds.
 
-A list of ranges is sorted by start. `merged` and `without` return lists whose ranges are not empty,
-do not overlap and do not touch; each takes one pass.
+A list of ranges is sorted by start. What `merged` and `without` return is not empty anywhere and
+does not overlap; each takes one pass.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def merged(ranges: Iterable[Range]) -> list[Range]:
 
 
 def without(ranges: Sequence[Range], holes: Sequence[Range]) -> list[Range]:
-    """`ranges` less `holes`. Both sorted; neither overlaps itself."""
+    """`ranges` less `holes`. Both sorted by start; holes may overlap one another."""
     if not holes:
         return list(ranges)
     found: list[Range] = []
@@ -43,7 +43,8 @@ def without(ranges: Sequence[Range], holes: Sequence[Range]) -> list[Range]:
             hole_start, hole_end = holes[at]
             if hole_start > start:
                 found.append((start, hole_start))
-            start = hole_end
+            if hole_end > start:
+                start = hole_end
             at += 1
         if start < end:
             found.append((start, end))

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import timedelta
+from decimal import Decimal
 from itertools import count
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from appointments.models import Appointment
+from calls.models import Call
+from calls.transcripts import turn, words_of
 from customers.models import Customer
 from kaivox.businesses import keys
 from kaivox.businesses.models import ApiKey, Business, Membership
+from services.models import Service
+from staff.clock import parse_clock
+from staff.models import StaffMember, WorkingHours
 from webhooks.event_types import EVENT_TYPES
 from webhooks.models import Endpoint, Event
 from webhooks.operations import record_event
@@ -90,5 +99,99 @@ def make_event(business: Business, **values: Any) -> Event:
             "data": EVENT_TYPES["customer.created"].example,
             "now": timezone.now(),
             **values,
+        }
+    )
+
+
+def make_call(business: Business | None = None, **values: Any) -> Call:
+    """A call of yesterday; `transcript` as `[("caller", "I would like a cleaning.")]` or as turns."""
+    turns = [
+        one if isinstance(one, dict) else turn(*one, 5.0 * place)
+        for place, one in enumerate(values.pop("transcript", []))
+    ]
+    started = values.pop("started_at", timezone.now() - timedelta(days=1))
+    number = next(_numbers)
+    return Call.objects.create(
+        **{
+            "business": business or make_business(),
+            "provider": "kaivox",
+            "provider_call_id": f"call-{number}",
+            "status": "completed",
+            "from_number": f"+9197{number:08d}",
+            "to_number": "+918012345678",
+            "started_at": started,
+            "ended_at": started + timedelta(seconds=values.get("duration_seconds", 60)),
+            "duration_seconds": 60,
+            "transcript": turns,
+            "words": words_of(turns, values.get("summary", "")),
+            **values,
+        }
+    )
+
+
+def make_service(business: Business | None = None, **values: Any) -> Service:
+    number = next(_numbers)
+    return Service.objects.create(
+        **{
+            "business": business or make_business(),
+            "name": f"Service {number}",
+            "duration_minutes": 30,
+            "price": Decimal(1200),
+            **values,
+        }
+    )
+
+
+def make_staff(
+    business: Business | None = None,
+    *,
+    services: Iterable[Service] = (),
+    hours: Iterable[str] | dict[int, Iterable[str]] = ("09:00-17:00",),
+    **values: Any,
+) -> StaffMember:
+    """A member of staff who works `hours` every day, or by weekday: `{0: ["09:00-13:00"]}`."""
+    number = next(_numbers)
+    person = StaffMember.objects.create(
+        **{"business": business or make_business(), "name": f"Staff {number}", **values}
+    )
+    person.services.set(services)
+    by_day = hours if isinstance(hours, dict) else dict.fromkeys(range(7), tuple(hours))
+    WorkingHours.objects.bulk_create(
+        WorkingHours(business=person.business, staff=person, weekday=weekday, **minutes_of(window))
+        for weekday, windows in by_day.items()
+        for window in windows
+    )
+    return person
+
+
+def minutes_of(window: str) -> dict[str, int]:
+    """`09:00-13:00` as the columns of hours, breaks and overrides."""
+    start, end = (parse_clock(part) for part in window.split("-"))
+    return {"start_minute": start, "end_minute": end}
+
+
+def make_appointment(business: Business | None = None, **values: Any) -> Appointment:
+    """A row as it is, past all rules: by default tomorrow at this hour, for half an hour."""
+    service = values.pop("service", None) or make_service(
+        business or getattr(values.get("staff"), "business", None)
+    )
+    business = service.business
+    tomorrow = (timezone.now() + timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
+    start = values.pop("start_time", tomorrow)
+    end = start + timedelta(minutes=service.duration_minutes)
+    return Appointment.objects.create(
+        **{
+            "business": business,
+            "service": service,
+            "start_time": start,
+            "end_time": end,
+            "busy_start": start - timedelta(minutes=service.buffer_before_minutes),
+            "busy_end": end + timedelta(minutes=service.buffer_after_minutes),
+            "duration_minutes": service.duration_minutes,
+            "price": service.price,
+            "currency": business.currency,
+            **values,
+            "staff": values.get("staff") or make_staff(business, services=[service]),
+            "customer": values.get("customer") or make_customer(business),
         }
     )

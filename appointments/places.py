@@ -1,0 +1,282 @@
+"""May this be booked, and with whom? Every way to a time (book, hold, move) comes through
+`take_place`, which runs the rules under the lock of the member of staff.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final, TypeVar
+
+from django.db import IntegrityError, OperationalError
+from django.db.models import Exists, OuterRef
+
+from appointments.availability import Reason, is_bookable, refusal_at, starts_of
+from appointments.models import NO_OVERLAP, Appointment
+from appointments.roster import Roster, terms_of
+from appointments.slots import people_for
+from kaivox.businesses.models import Business
+from kaivox.businesses.write_lock import write_transaction
+from kaivox.errors import Conflict, DomainError, Invalid, NotFound, Unavailable
+from services.models import Service
+from staff.models import StaffMember
+
+T = TypeVar("T")
+
+# Someone else may take each free person while we ask for their lock; then we look again.
+_ROUNDS: Final = 3
+
+
+class SlotUnavailable(Conflict):
+    code = "slot_unavailable"
+    message = "This time is taken. Ask for slots again."
+
+
+class OutsideWorkingHours(Invalid):
+    code = "outside_working_hours"
+    message = "This time is outside working hours."
+
+
+class InThePast(Invalid):
+    code = "in_the_past"
+    message = "This time is past."
+
+
+class TooSoon(Invalid):
+    code = "too_soon"
+    message = "This time is inside the minimum notice."
+
+
+class TooFarAhead(Invalid):
+    code = "too_far_ahead"
+    message = "This time is beyond the booking horizon."
+
+
+class StaffNotQualified(Invalid):
+    code = "staff_not_qualified"
+    message = "This member of staff does not offer this service."
+
+
+class Inactive(Invalid):
+    code = "inactive"
+    message = "This can no longer be booked."
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A time that somebody wants; `staff` None: with anyone. `except_…`: what does not stand in
+    its way (the appointment that is moved, the hold that is used)."""
+
+    business: Business
+    service: Service
+    staff: StaffMember | None
+    start: datetime
+    now: datetime
+    except_appointment: int | None = None
+    except_hold: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A time with a member of staff, whose lock we hold."""
+
+    staff: StaffMember
+    start_time: datetime
+    end_time: datetime
+    busy_start: datetime
+    busy_end: datetime
+
+
+def take_place(wish: Wish, write: Callable[[Place], T]) -> T:
+    """Runs `write` in one transaction with the lock of the member of staff, all rules checked.
+
+    Without a wish for one person: of the free people who offer the service, the one with the fewest
+    appointments that day; tie: the lowest id. There is no refusal while anyone is free.
+
+    Raises SlotUnavailable, OutsideWorkingHours, InThePast, TooSoon, TooFarAhead, StaffNotQualified,
+    Inactive, Unavailable.
+    """
+    refuse_inactive(wish.service, wish.staff)
+    if wish.staff is not None:
+        _refuse_if_taken(wish, wish.staff)
+        return _take(wish, wish.staff.pk, write)
+    for _ in range(_ROUNDS):
+        for staff_id in _free_people(wish):
+            try:
+                return _take(wish, staff_id, write)
+            except (SlotUnavailable, OutsideWorkingHours, StaffNotQualified, Inactive):
+                continue  # no longer free; the next one may be
+    raise SlotUnavailable
+
+
+def refuse_inactive(service: Service, staff: StaffMember | None) -> None:
+    """Raises Inactive."""
+    if not service.is_active:
+        raise Inactive(errors={"service_id": [f"{service.name} can no longer be booked."]})
+    if staff is not None and not staff.is_active:
+        raise Inactive(errors={"staff_id": [f"{staff.name} takes no appointments."]})
+
+
+def refuse_unqualified(service: Service, staff: StaffMember) -> None:
+    """Raises StaffNotQualified."""
+    if not staff.services.filter(pk=service.pk).exists():
+        raise _not_qualified(service, staff)
+
+
+@contextmanager
+def refusals_of_the_database() -> Iterator[None]:
+    """The constraint's last word as SlotUnavailable; a lock that stays taken as Unavailable."""
+    try:
+        yield
+    except IntegrityError as error:
+        if NO_OVERLAP.is_broken_by(error):
+            raise SlotUnavailable from error
+        raise
+    except OperationalError as error:
+        raise Unavailable(retry_after=1) from error
+
+
+def _take(wish: Wish, staff_id: int, write: Callable[[Place], T]) -> T:
+    with refusals_of_the_database(), write_transaction():
+        # Locks the member of staff: two bookings for one person queue here, and so do changes of
+        # their hours. A refusal leaves the transaction, and that lets the lock go.
+        staff = _lock_staff(wish, staff_id)
+        _refuse_by_rules(wish, staff)
+        return write(_place(wish, staff))
+
+
+def _lock_staff(wish: Wish, staff_id: int) -> StaffMember:
+    offers = StaffMember.services.through.objects.filter(
+        staffmember_id=OuterRef("pk"), service_id=wish.service.pk
+    )
+    rows = StaffMember.objects.for_business(wish.business).filter(pk=staff_id)
+    staff = rows.annotate(offers=Exists(offers)).locked().first()
+    if staff is None:
+        raise NotFound
+    refuse_inactive(wish.service, staff)
+    if not staff.offers:
+        raise _not_qualified(wish.service, staff)
+    return staff
+
+
+def _refuse_by_rules(wish: Wish, staff: StaffMember) -> None:
+    """Raises what stands against the wish. The same function as for slots, on this one person."""
+    terms = terms_of(wish.service, wish.business, wish.now)
+    start = int(wish.start.timestamp())
+    roster, day = _roster_of(wish, [staff.pk])
+    agenda = roster.agendas(
+        day,
+        day,
+        terms,
+        except_appointment=wish.except_appointment,
+        except_hold=wish.except_hold,
+    )[staff.pk]
+    reason = refusal_at(starts_of(agenda, terms, roster.days.bounds(day)), terms, start)
+    if reason is not None:
+        raise _refusal(reason, wish)
+
+
+def _free_people(wish: Wish) -> list[int]:
+    """Ids of those who are free, the fairest pick first. Raises what stands against everyone."""
+    people = [person.pk for person in people_for(wish.service)]
+    if not people:
+        raise StaffNotQualified("Nobody offers this service.")
+    terms = terms_of(wish.service, wish.business, wish.now)
+    start = int(wish.start.timestamp())
+    roster, day = _roster_of(wish, people)
+    bounds = roster.days.bounds(day)
+    taken = roster.taken(
+        day,
+        day,
+        terms,
+        except_appointment=wish.except_appointment,
+        except_hold=wish.except_hold,
+    )
+    agendas = roster.laid_out(day, day, taken)
+    everyone = {pk: starts_of(agendas[pk], terms, bounds) for pk in people}
+    free = [pk for pk in people if is_bookable(everyone[pk], start)]
+    if not free:
+        reasons = [refusal_at(starts, terms, start) for starts in everyone.values()]
+        raise _refusal(_mildest([reason for reason in reasons if reason]), wish)
+
+    def appointments_that_day(pk: int) -> int:
+        return sum(bounds[0] <= begin < bounds[1] for begin in taken[pk].starts)
+
+    return sorted(free, key=lambda pk: (appointments_that_day(pk), pk))
+
+
+def _roster_of(wish: Wish, people: list[int]) -> tuple[Roster, date]:
+    day = wish.start.astimezone(wish.business.zone).date()
+    return Roster(wish.business, people, day, day), day
+
+
+def _refuse_if_taken(wish: Wish, staff: StaffMember) -> None:
+    """A cheap look before the lock: of five hundred who want one time, nearly all end here."""
+    place = _place(wish, staff)
+    taken = (
+        Appointment.objects.for_business(wish.business)
+        .of_staff(staff.pk)
+        .standing()
+        .overlapping(place.busy_start, place.busy_end)
+    )
+    if taken.exclude(pk=wish.except_appointment).exists():
+        # Which of the rules comes first is told by the same function as ever.
+        refuse_unqualified(wish.service, staff)
+        _refuse_by_rules(wish, staff)
+
+
+def _place(wish: Wish, staff: StaffMember) -> Place:
+    service = wish.service
+    end = wish.start + timedelta(minutes=service.duration_minutes)
+    return Place(
+        staff=staff,
+        start_time=wish.start,
+        end_time=end,
+        busy_start=wish.start - timedelta(minutes=service.buffer_before_minutes),
+        busy_end=end + timedelta(minutes=service.buffer_after_minutes),
+    )
+
+
+# The nearest to a yes comes last: of several people's reasons that one is told.
+_MILDEST: Final = (
+    Reason.CLOSED,
+    Reason.HOLIDAY,
+    Reason.TIME_OFF,
+    Reason.BEYOND_HORIZON,
+    Reason.TOO_SOON,
+    Reason.PAST,
+    Reason.FULLY_BOOKED,
+)
+
+
+def _mildest(reasons: list[Reason]) -> Reason:
+    return max(reasons, key=_MILDEST.index)
+
+
+def _refusal(reason: Reason, wish: Wish) -> DomainError:
+    local = wish.start.astimezone(wish.business.zone)
+    when = f"{local:%Y-%m-%d %H:%M}"
+    kinds: dict[Reason, tuple[type[DomainError], str]] = {
+        Reason.FULLY_BOOKED: (SlotUnavailable, f"{when} is taken. Ask for slots again."),
+        Reason.CLOSED: (OutsideWorkingHours, f"{when} is outside working hours, or ends there."),
+        Reason.HOLIDAY: (OutsideWorkingHours, f"The business is closed at {when}."),
+        Reason.TIME_OFF: (OutsideWorkingHours, f"{when} falls into time off."),
+        Reason.PAST: (InThePast, f"{when} is past."),
+        Reason.TOO_SOON: (
+            TooSoon,
+            f"Book at least {wish.business.minimum_notice_minutes} minutes ahead.",
+        ),
+        Reason.BEYOND_HORIZON: (
+            TooFarAhead,
+            f"Book at most {wish.business.horizon_days} days ahead.",
+        ),
+    }
+    kind, message = kinds[reason]
+    return kind(message, errors={"start_time": [message]}, meta={"reason": reason.value})
+
+
+def _not_qualified(service: Service, staff: StaffMember) -> StaffNotQualified:
+    message = f"{staff.name} does not offer {service.name}."
+    return StaffNotQualified(message, errors={"staff_id": [message]})

@@ -1,0 +1,146 @@
+"""Which times can be offered, and where there is none: why, and when is the next?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from django.db.models import QuerySet
+
+from appointments.availability import Starts, Terms, by_start, reason_of_day, slots_of, starts_of
+from appointments.roster import Roster, terms_of
+from kaivox.businesses.models import Business
+from services.models import Service
+from staff.local_time import LocalDays
+from staff.models import StaffMember
+from staff.ranges import Range
+
+# How far ahead the next free time is looked for at once; then the rest of the horizon.
+_LOOK_AHEAD: Final = timedelta(days=31)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A time that can be booked with any of `staff`."""
+
+    start: int
+    end: int
+    staff: Sequence[StaffMember]
+
+
+@dataclass(slots=True)
+class Offer:
+    """`reasons` by local day, for days without slots. `next_available` after an empty answer."""
+
+    slots: list[Slot] = field(default_factory=list)
+    reasons: dict[date, str] = field(default_factory=dict)
+    next_available: Slot | None = None
+
+
+def find_slots(
+    *,
+    business: Business,
+    service: Service,
+    staff: StaffMember | None,
+    first: date,
+    last: date,
+    zone: ZoneInfo,
+    now: datetime,
+    except_appointment: int | None = None,
+) -> Offer:
+    """What can be booked from the local day `first` to `last` of `zone`, both included; with one
+    member of staff or with any who performs the service."""
+    people = [staff] if staff else list(people_for(service))
+    terms = terms_of(service, business, now)
+    search = _Search(business, people, terms, except_appointment)
+    shown = LocalDays(zone)
+    span = shown.range_of(first, last)
+    # What is past or beyond the horizon has no slots; today is looked at whole, to tell why.
+    today = shown.midnight(shown.day_of(terms.now))
+    everyone = search.starts_within((max(span[0], today), min(span[1], terms.latest)))
+    offer = Offer(search.slots(everyone))
+    days_with_slots = {shown.day_of(slot.start) for slot in offer.slots}
+    offer.reasons = {
+        day: reason_of_day(shown.bounds(day), everyone, terms).value
+        for day in _days(first, last)
+        if day not in days_with_slots
+    }
+    if not offer.slots:
+        offer.next_available = search.first_slot_from(max(span[1], terms.now))
+    return offer
+
+
+class _Search:
+    """Looks through the time of `people`, whose hours are read once."""
+
+    def __init__(
+        self,
+        business: Business,
+        people: Sequence[StaffMember],
+        terms: Terms,
+        except_appointment: int | None,
+    ) -> None:
+        self.people = people
+        self.terms = terms
+        self.except_appointment = except_appointment
+        days = LocalDays(business.zone)
+        self.roster = Roster(
+            business,
+            [person.pk for person in people],
+            days.day_of(terms.now),
+            days.day_of(terms.latest),
+        )
+
+    def starts_within(self, span: Range) -> list[Starts]:
+        """Of everyone, in order; one query."""
+        if span[0] >= span[1] or not self.people:
+            return []
+        first, last = self._local_days(span)
+        agendas = self.roster.agendas(
+            first, last, self.terms, except_appointment=self.except_appointment
+        )
+        return [starts_of(agendas[person.pk], self.terms, span) for person in self.people]
+
+    def slots(self, everyone: Sequence[Starts]) -> list[Slot]:
+        """The points of the grid that are free with anyone, in order."""
+        people, duration = self.people, self.terms.duration
+        free = by_start(slots_of(starts, self.terms) for starts in everyone)
+        return [
+            Slot(start, start + duration, [people[index] for index in who])
+            for start, who in free.items()
+        ]
+
+    def first_slot_from(self, start: int) -> Slot | None:
+        """The first slot from `start` to the horizon; two queries at most."""
+        soon = start + int(_LOOK_AHEAD.total_seconds())
+        latest = self.terms.latest
+        for span in ((start, min(soon, latest)), (soon, latest)):
+            if self._anyone_works(span):
+                slots = self.slots(self.starts_within(span))
+                if slots:
+                    return slots[0]
+        return None
+
+    def _anyone_works(self, span: Range) -> bool:
+        """Whether hours and closures alone leave a slot: without one there is nothing to read."""
+        if span[0] >= span[1]:
+            return False
+        agendas = self.roster.laid_out(*self._local_days(span)).values()
+        return any(slots_of(starts_of(agenda, self.terms, span), self.terms) for agenda in agendas)
+
+    def _local_days(self, span: Range) -> tuple[date, date]:
+        days = self.roster.days
+        return days.day_of(span[0]), days.day_of(span[1] - 1)
+
+
+def people_for(service: Service) -> QuerySet[StaffMember]:
+    people = StaffMember.objects.for_business(service.business_id).active().offering(service)
+    return people.only("id", "name").order_by("id")
+
+
+def _days(first: date, last: date) -> Iterator[date]:
+    for number in range((last - first).days + 1):
+        yield first + timedelta(days=number)
