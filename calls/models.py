@@ -1,0 +1,219 @@
+"""Phone calls that the voice engine took, what came in about them, and who may send it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+
+from appointments.models import Appointment
+from calls.transcripts import query_words
+from customers.models import Customer
+from kaivox.businesses.encryption import EncryptedTextField
+from kaivox.businesses.models import BusinessOwned, BusinessQuerySet
+
+
+class Provider(models.TextChoices):
+    KAIVOX = "kaivox", "KaiVox engine"
+    TWILIO = "twilio", "Twilio"
+    VOBIZ = "vobiz", "Vobiz"
+    VAPI = "vapi", "Vapi"
+    RETELL = "retell", "Retell"
+
+
+class Direction(models.TextChoices):
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+class Status(models.TextChoices):
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    MISSED = "missed"
+    FAILED = "failed"
+
+
+class Outcome(models.TextChoices):
+    BOOKED = "booked"
+    RESCHEDULED = "rescheduled"
+    CANCELLED = "cancelled"
+    INFORMATION = "information"
+    MISSED = "missed"
+    VOICEMAIL = "voicemail"
+    OTHER = "other"
+
+
+class Sentiment(models.TextChoices):
+    POSITIVE = "positive"
+    NEUTRAL = "neutral"
+    NEGATIVE = "negative"
+
+
+class CallQuerySet(BusinessQuerySet):
+    def with_names(self) -> Self:
+        """With the customer that the API names, in the same query."""
+        return self.select_related("customer")
+
+    def without_transcript(self) -> Self:
+        """Without what only a single call shows."""
+        return self.defer("transcript", "words")
+
+    def mentioning(self, text: str) -> Self:
+        """Whose transcript or summary has every word of `text`, or longer words that begin so."""
+        return self.filter(words__mention=query_words(text))
+
+    def due(self, now: datetime) -> Self:
+        """Finished calls that have waited long enough for their analysis."""
+        return self.filter(announce_at__lte=now)
+
+    def with_phone(self, number: str) -> Self:
+        """Calls from or to `number`."""
+        return self.filter(Q(from_number=number) | Q(to_number=number))
+
+
+class Call(BusinessOwned):
+    """One call, whatever was told of it in however many messages."""
+
+    provider = models.CharField(max_length=12, choices=Provider)
+    provider_call_id = models.CharField(max_length=200)
+    direction = models.CharField(max_length=8, choices=Direction, default=Direction.INBOUND)
+    status = models.CharField(max_length=11, choices=Status, default=Status.IN_PROGRESS)
+    from_number = models.CharField(max_length=64, blank=True, help_text="Empty: withheld.")
+    to_number = models.CharField(max_length=64, blank=True)
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, null=True, blank=True, related_name="calls"
+    )
+    appointment = models.ForeignKey(
+        Appointment,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="calls",
+        help_text="The last one booked in this call.",
+    )
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    duration_seconds = models.PositiveIntegerField(default=0)
+    end_reason = models.CharField(max_length=100, blank=True)
+    outcome = models.CharField(max_length=11, choices=Outcome, blank=True)
+    sentiment = models.CharField(max_length=8, choices=Sentiment, blank=True)
+    sentiment_score = models.FloatField(null=True, blank=True, help_text="From -1 to 1.")
+    sentiment_source = models.CharField(
+        max_length=20, blank=True, help_text="Who said so: the provider, or a scorer of ours."
+    )
+    summary = models.TextField(blank=True)
+    recording_url = models.URLField(max_length=2000, blank=True)
+    transcript = models.JSONField(default=list, blank=True)
+    words = models.TextField(
+        blank=True, editable=False, help_text="Words of transcript and summary, for the search."
+    )
+
+    # When call.completed goes out at the latest; empty when nothing waits.
+    announce_at = models.DateTimeField(null=True, blank=True, editable=False)
+    announced_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = CallQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["business", "provider", "provider_call_id"],
+                name="call_once",
+                violation_error_message="This call of this provider is here already.",
+            ),
+            models.CheckConstraint(name="call_status_known", condition=Q(status__in=Status.values)),
+            models.CheckConstraint(
+                name="call_sentiment_score_range",
+                condition=Q(sentiment_score__isnull=True)
+                | Q(sentiment_score__gte=-1, sentiment_score__lte=1),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["business", "started_at", "id"], name="call_started"),
+            models.Index(fields=["business", "updated_at", "id"], name="call_updated"),
+            models.Index(fields=["business", "duration_seconds", "id"], name="call_duration"),
+            models.Index(fields=["business", "customer", "started_at"], name="call_customer"),
+            models.Index(fields=["business", "sentiment", "started_at", "id"], name="call_mood"),
+            models.Index(fields=["business", "status", "started_at", "id"], name="call_status"),
+            models.Index(
+                fields=["business", "direction", "started_at", "id"], name="call_direction"
+            ),
+            models.Index(fields=["business", "from_number"], name="call_from"),
+            models.Index(fields=["business", "to_number"], name="call_to"),
+            models.Index(
+                fields=["announce_at"], name="call_due", condition=Q(announce_at__isnull=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}, {self.started_at:%Y-%m-%d %H:%M} UTC"
+
+    @property
+    def caller_number(self) -> str:
+        """The number of the person, as opposed to that of the business."""
+        return self.to_number if self.direction == Direction.OUTBOUND else self.from_number
+
+    @property
+    def is_over(self) -> bool:
+        return self.status != Status.IN_PROGRESS
+
+
+class ProviderAccount(BusinessOwned):
+    """What a provider's messages to a business are signed with."""
+
+    provider = models.CharField(max_length=12, choices=Provider)
+    secret = EncryptedTextField(
+        help_text="Twilio: auth token. Vobiz: auth token. Vapi: server secret. Retell: API key. "
+        "KaiVox engine: any secret that both sides know."
+    )
+    is_active = models.BooleanField(default=True)
+
+    objects = BusinessQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["business", "provider"],
+                name="provider_account_once",
+                violation_error_message="This business has an account of this provider already.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_provider_display()} of {self.business}"
+
+
+class Message(BusinessOwned):
+    """One message of a provider as it came in, kept for 30 days so that it can be read again.
+
+    Encrypted: it holds what transcripts are masked for.
+    """
+
+    class State(models.TextChoices):
+        READ = "read"
+        IGNORED = "ignored", "ignored (says nothing about a call)"
+        UNREADABLE = "unreadable"
+
+    provider = models.CharField(max_length=12, choices=Provider)
+    content_type = models.CharField(max_length=100, blank=True)
+    body = EncryptedTextField(help_text="Compressed, in base 85.")
+    state = models.CharField(max_length=10, choices=State)
+    error = models.TextField(blank=True)
+    call = models.ForeignKey(
+        Call, on_delete=models.CASCADE, null=True, blank=True, related_name="messages"
+    )
+    replayed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = BusinessQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "voice message"
+        indexes = [
+            models.Index(fields=["business", "created_at", "id"], name="message_created"),
+            models.Index(fields=["created_at"], name="message_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_provider_display()}, {self.created_at:%Y-%m-%d %H:%M:%S} UTC"

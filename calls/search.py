@@ -1,0 +1,38 @@
+"""`words__mention=["clean", "teeth"]`: rows that have all of these words, or longer words that begin
+so. PostgreSQL looks in a full-text index, SQLite through the text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from django.db.models import Lookup, TextField
+
+# The expression of the index; see the migration.
+VECTOR: Final = "to_tsvector('simple'::regconfig, {column})"
+
+
+@TextField.register_lookup
+class Mention(Lookup):  # type: ignore[type-arg] - not subscriptable at run time
+    lookup_name = "mention"
+    prepare_rhs = False
+    rhs: Sequence[str]
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        column, params = self.process_lhs(compiler, connection)
+        if not self.rhs:
+            return "FALSE", []
+        # Words are letters and digits only (`calls.transcripts`), so that nothing needs quoting.
+        query = " & ".join(f"{word}:*" for word in self.rhs)
+        vector = VECTOR.format(column=column)
+        return f"{vector} @@ to_tsquery('simple'::regconfig, %s)", [*params, query]
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        column, params = self.process_lhs(compiler, connection)
+        if not self.rhs:
+            return "1 = 0", []
+        # `words` has a space before each word.
+        return (
+            " AND ".join([f"INSTR({column}, %s) > 0"] * len(self.rhs)),
+            [value for word in self.rhs for value in (*params, f" {word}")],
+        )
