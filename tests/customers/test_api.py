@@ -47,7 +47,7 @@ class TestCreate:
             "last_visit_at": None,
         }
 
-    @pytest.mark.parametrize("again", ["+91 98765-43210", "919876543210", "9876543210"])
+    @pytest.mark.parametrize("again", ("+91 98765-43210", "919876543210", "9876543210"))
     def test_refuses_the_same_phone_in_any_spelling(self, client, business, again):
         customer = make_customer(business, phone="+919876543210")
         response = client.post(URL, {"name": "Again", "phone": again})
@@ -56,7 +56,7 @@ class TestCreate:
 
     @pytest.mark.parametrize(
         ("body", "fields"),
-        [
+        (
             ({}, ["name"]),
             ({"name": "A"}, ["phone", "email"]),
             ({"name": "A", "phone": None, "email": ""}, ["phone", "email"]),
@@ -71,7 +71,7 @@ class TestCreate:
             ({"name": "A", "email": "a@x.in", "metadata": {"a": 1}}, ["metadata"]),
             ({"name": "A", "email": "a@x.in", "total_spent": "5.00"}, ["total_spent"]),
             ({"name": "A", "email": "a@x.in", "notes": "n" * 5001}, ["notes"]),
-        ],
+        ),
     )
     def test_names_what_is_wrong(self, client, body, fields):
         refused(client.post(URL, body), 422, "validation_error", *fields)
@@ -154,7 +154,7 @@ class TestList:
 
     @pytest.mark.parametrize(
         ("text", "found"),
-        [
+        (
             ("asha", ["Asha Rao"]),
             ("RAO", ["Asha Rao"]),
             ("98765 43210", ["Asha Rao"]),
@@ -165,7 +165,7 @@ class TestList:
             ("%", []),
             ("0", ["Asha Rao"]),
             ("nobody", []),
-        ],
+        ),
     )
     def test_searches_name_phone_and_email(self, client, business, text, found):
         make_customer(business, name="Asha Rao", phone="+919876543210")
@@ -175,7 +175,7 @@ class TestList:
 
     @pytest.mark.parametrize(
         ("query", "matches"),
-        [
+        (
             ({"segment": "vip"}, True),
             ({"segment": "lead,vip"}, True),
             ({"segment": "lead"}, False),
@@ -189,7 +189,7 @@ class TestList:
             ({"source": "voice"}, True),
             ({"source": "api"}, False),
             ({"segment": "vip", "source": "voice", "search": "asha"}, True),
-        ],
+        ),
     )
     def test_filters(self, client, business, query, matches):
         customer = make_customer(
@@ -230,7 +230,7 @@ class TestList:
 
     @pytest.mark.parametrize(
         "name",
-        [
+        (
             "segment",
             "pipeline_stage",
             "phone",
@@ -239,20 +239,20 @@ class TestList:
             "updated_since",
             "ordering",
             "name",
-        ],
+        ),
     )
     def test_refuses_nonsense_by_name(self, client, name):
         refused(client.get(URL, {name: "nonsense"}), 422, "validation_error", name)
 
     @pytest.mark.parametrize(
         ("ordering", "names"),
-        [
+        (
             ("name", ["Asha", "Ben", "Cora"]),
             ("-name", ["Cora", "Ben", "Asha"]),
             ("created_at", ["Ben", "Cora", "Asha"]),
             ("last_visit_at", ["Asha", "Ben", "Cora"]),
             ("-last_visit_at", ["Ben", "Asha", "Cora"]),
-        ],
+        ),
     )
     def test_orders_and_pages_by_cursor(self, client, business, ordering, names):
         make_customer(business, name="Ben", last_visit_at=datetime(2026, 2, 1, tzinfo=UTC))

@@ -10,7 +10,7 @@ from customers.phones import to_e164
 class TestToE164:
     @pytest.mark.parametrize(
         ("text", "country", "number"),
-        [
+        (
             ("098765 43210", "IN", "+919876543210"),
             ("+91 98765-43210", "IN", "+919876543210"),
             ("919876543210", "IN", "+919876543210"),
@@ -19,14 +19,14 @@ class TestToE164:
             ("+1 500 555 0006", "IN", "+15005550006"),
             ("07911 123456", "GB", "+447911123456"),
             ("١٢٣٤٥٦٧٨٩٠", "IN", "+911234567890"),
-        ],
+        ),
     )
     def test_reads_what_people_write(self, text, country, number):
         assert to_e164(text, country=country) == number
 
     @pytest.mark.parametrize(
         "text",
-        [
+        (
             "",
             "+",
             "12345",
@@ -36,7 +36,7 @@ class TestToE164:
             "call me",
             "+1 212 555 0100 ext 5",
             "1" * 99,
-        ],
+        ),
     )
     def test_refuses_what_is_no_number(self, text):
         with pytest.raises(ValueError, match="phone number"):

@@ -21,7 +21,7 @@ class TestActiveSince:
 class TestSegmentOf:
     @pytest.mark.parametrize(
         ("total", "booked", "visited", "segment"),
-        [
+        (
             (0, None, None, "lead"),
             (1, NOW, None, "active"),
             (1, SIX_MONTHS_AGO, None, "active"),
@@ -30,7 +30,7 @@ class TestSegmentOf:
             (0, NOW, None, "active"),  # the only one was cancelled
             (10, NOW - timedelta(days=400), None, "vip"),
             (9, NOW, NOW, "active"),
-        ],
+        ),
     )
     def test_follows_the_figures(self, total, booked, visited, segment):
         found = segment_of(
@@ -42,7 +42,7 @@ class TestSegmentOf:
 class TestStageAfter:
     @pytest.mark.parametrize(
         ("before", "booked", "completed", "after"),
-        [
+        (
             ("new_lead", True, False, "appointment_set"),
             ("contacted", True, False, "appointment_set"),
             ("converted", True, False, "converted"),
@@ -50,7 +50,7 @@ class TestStageAfter:
             ("lost", False, True, "converted"),
             ("appointment_set", False, True, "converted"),
             ("contacted", False, False, "contacted"),
-        ],
+        ),
     )
     def test_moves_forward_only(self, before, booked, completed, after):
         assert stage_after(before, booked=booked, completed=completed) == after
