@@ -4,7 +4,7 @@ from django.templatetags.static import static
 from django.urls import path, re_path
 from django.views.generic import RedirectView
 
-from kaivox.pages import developers
+from kaivox.pages import developers, sessions
 
 
 class Favicon(RedirectView):
@@ -23,5 +23,8 @@ urlpatterns = [
     re_path(r"^docs/(?P<slug>[a-z0-9_/-]+)\.md$", developers.doc_text),
     re_path(r"^docs/(?P<slug>[a-z0-9_/-]+?)/?$", developers.doc, name="doc"),
     path("docs/", developers.docs_index),
+    path("session/key", sessions.use_key, name="use-key"),
+    path("session/key/forget", sessions.drop_key, name="drop-key"),
+    path("session/business", sessions.act_as, name="act-as"),
     path("favicon.ico", Favicon.as_view()),
 ]

@@ -314,6 +314,7 @@ REST_FRAMEWORK = {
         "kaivox.businesses.authentication.HeaderKeyAuthentication",
         "kaivox.businesses.authentication.BearerKeyAuthentication",
         "kaivox.businesses.authentication.QueryKeyAuthentication",
+        "kaivox.businesses.browser_keys.BrowserKeyAuthentication",
         "kaivox.businesses.authentication.StaffSessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["kaivox.businesses.permissions.HasScope"],
@@ -325,7 +326,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["kaivox.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": [
         "kaivox.api.renderers.EnvelopeRenderer",
-        "kaivox.api.renderers.BrowsableRenderer",
+        "kaivox.pages.browsable.BrowsableRenderer",
     ],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "kaivox.api.negotiation.JsonUnlessAskedOtherwise",
     "DEFAULT_PAGINATION_CLASS": "kaivox.api.pagination.Pages",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer
+from rest_framework.renderers import BaseRenderer
 
 from kaivox.api.encoding import encode, encode_for_people
 from kaivox.api.logs import current_request_id
@@ -60,9 +60,3 @@ class NdjsonRenderer(StreamedRenderer):
     media_type = "application/x-ndjson"
     format = "ndjson"
     charset = None
-
-
-class BrowsableRenderer(BrowsableAPIRenderer):
-    """The same answer as a page, for people in a browser."""
-
-    template = "browsable/api.html"

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, Final
 
-from drf_spectacular.generators import SchemaGenerator
-
 METHODS: Final = ("get", "post", "patch", "delete")
 
 _lock = threading.Lock()
@@ -24,6 +22,9 @@ def document() -> dict[str, Any]:
 
 @cache
 def _generate() -> dict[str, Any]:
+    # REST framework loads its renderers, and with them this module, while it builds its views.
+    from drf_spectacular.generators import SchemaGenerator
+
     return dict(SchemaGenerator().get_schema(request=None, public=True))  # type: ignore[no-untyped-call]
 
 
