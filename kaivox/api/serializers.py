@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from operator import attrgetter
 from typing import Any
@@ -26,6 +26,12 @@ class ReadSerializer(serializers.Serializer[Any]):
     def render(cls, row: Any) -> dict[str, Any]:
         """`row` as JSON-ready values; of events and lists alike. Needs its joins loaded."""
         return {name: read(row) for name, read in _readers(cls)}
+
+    @classmethod
+    def render_many(cls, rows: Iterable[Any]) -> list[dict[str, Any]]:
+        """Each of `rows`, as `render` does."""
+        readers = _readers(cls)
+        return [{name: read(row) for name, read in readers} for row in rows]
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         return self.render(instance)

@@ -9,14 +9,19 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django.http.response import HttpResponseBase
 from django.utils.module_loading import import_string
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from kaivox.api.bulk import refuse_pages, stream
 from kaivox.api.encoding import encode, etag_of, tags_of
 from kaivox.api.fields import parse_id
 from kaivox.api.filters import StrictFilterSet
+from kaivox.api.pagination import order_of
+from kaivox.api.renderers import CsvRenderer, NdjsonRenderer, StreamedRenderer
 from kaivox.api.responses import Answer
 from kaivox.api.serializers import ReadSerializer, WriteSerializer
 from kaivox.api.views import FramedView
@@ -89,9 +94,26 @@ class BusinessViewSet(FramedView, GenericViewSet[Any]):
 
 
 class ListMixin:
-    def list(self: Any, request: Request) -> Response:
-        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response([self.serializer_class.render(row) for row in rows])
+    """The list of a resource: a page of it, or all of it as CSV or NDJSON."""
+
+    def list(self: Any, request: Request) -> HttpResponseBase:
+        rows = self.filter_queryset(self.get_queryset())
+        if isinstance(request.accepted_renderer, StreamedRenderer):
+            return self._stream(rows)
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response(self.serializer_class.render_many(page))
+
+    def get_renderers(self: Any) -> list[BaseRenderer]:
+        renderers = super().get_renderers()
+        if self.action != "list":
+            return renderers
+        return [renderers[0], CsvRenderer(), NdjsonRenderer(), *renderers[1:]]
+
+    def _stream(self: Any, rows: QuerySet[Any]) -> HttpResponseBase:
+        refuse_pages(self.request)
+        order = order_of(self.request.query_params, self)
+        renderer = self.request.accepted_renderer
+        return stream(rows, order, self.serializer_class, renderer, self.basename)
 
 
 class RetrieveMixin:
