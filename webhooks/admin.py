@@ -125,9 +125,10 @@ class EndpointAdmin(ActsAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Endpoint]:
         # Without the secrets: the list has no use for them.
-        return super().get_queryset(request).kept().defer("secret", "previous_secret")
+        rows = super().get_queryset(request)
+        return rows.filter(deleted_at__isnull=True).defer("secret", "previous_secret")
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         settable = ["business", "url", "description", "event_types", "max_in_flight"]
         return settable if obj is None else [*settable, *self.readonly_fields]
 

@@ -33,4 +33,5 @@ def opens(attempts: int, failures: int) -> bool:
 
 def pause(trips: int) -> timedelta:
     """How long the breaker stays open when it opens the `trips`-th time in a row (from 1)."""
-    return min(FIRST_PAUSE * 2 ** min(trips - 1, 16), LONGEST_PAUSE)
+    doublings: int = min(trips - 1, 16)
+    return min(FIRST_PAUSE * (1 << doublings), LONGEST_PAUSE)

@@ -35,7 +35,7 @@ def publish_with(publish: Callable[[], None]) -> None:
 
 def nudge_on_commit() -> None:
     """Wakes the workers once the transaction of now is committed; once, however often asked."""
-    if any(hook is nudge for _, hook, _ in connection.run_on_commit):
+    if any(entry[1] is nudge for entry in connection.run_on_commit):
         return
     transaction.on_commit(nudge, robust=True)
 

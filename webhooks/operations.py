@@ -11,7 +11,7 @@ from typing import Any, Final
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 
-from kaivox.businesses.models import Business
+from kaivox.businesses.models import Business, BusinessQuerySet
 from kaivox.businesses.write_lock import atomic_write, write_transaction
 from kaivox.errors import Conflict, Invalid, PreconditionFailed
 from webhooks import endpoint_health
@@ -71,7 +71,7 @@ def record_event(
     Raises KeyError for a type that `webhooks.event_types` does not list.
     """
     if key is not None:
-        known = Event.objects.for_business(business).filter(dedup_key=key).first()
+        known: Event | None = _told_before(business, key).first()
         if known is not None:
             return known
     event = _new_event(business, EVENT_TYPES[type].name, data, now, dedup_key=key)
@@ -82,9 +82,14 @@ def record_event(
     except IntegrityError:
         if key is None:
             raise
-        return Event.objects.for_business(business).get(dedup_key=key)
+        told: Event = _told_before(business, key).get()
+        return told
     _deliver_to_subscribers(event, now)
     return event
+
+
+def _told_before(business: Business, key: str) -> BusinessQuerySet:
+    return Event.objects.for_business(business).filter(dedup_key=key)
 
 
 def _deliver_to_subscribers(event: Event, now: datetime) -> None:
@@ -271,7 +276,7 @@ def redeliver(*, delivery: Delivery, now: datetime) -> Delivery:
     Raises DeliveryInFlight, EndpointDisabled.
     """
     # Locks the delivery: a claim of it comes before or after.
-    locked = (
+    locked: Delivery = (
         Delivery.objects.select_for_update(no_key=True, of=("self",))
         .select_related("event", "endpoint")
         .get(pk=delivery.pk)
@@ -344,7 +349,8 @@ def _replay_some(endpoint: Endpoint, events: Any, now: datetime) -> int:
 
 
 def _locked(endpoint: Endpoint) -> Endpoint:
-    return Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
+    locked: Endpoint = Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
+    return locked
 
 
 def _vetted(url: str) -> str:

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from kaivox.api.fields import parse_id
 from kaivox.api.responses import Answer
 from kaivox.api.views import FramedView
-from kaivox.api.viewsets import BusinessViewSet, ListMixin, ReadViewSet
+from kaivox.api.viewsets import BusinessViewSet, ReadViewSet
 from kaivox.errors import NotFound
 from webhooks import operations
 from webhooks.event_types import EVENT_TYPES
@@ -148,7 +148,7 @@ class DeliveryViewSet(ReadViewSet):
         return _accepted(delivery)
 
 
-class EndpointDeliveryViewSet(ListMixin, BusinessViewSet):
+class EndpointDeliveryViewSet(BusinessViewSet):
     """The delivery log of one receiver."""
 
     scope = "webhooks"
@@ -167,7 +167,8 @@ class EndpointDeliveryViewSet(ListMixin, BusinessViewSet):
 
     def list(self, request: Request, endpoint_pk: str) -> Response:
         """What was sent to this receiver, newest first."""
-        return super().list(request)
+        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or ()
+        return self.get_paginated_response([DeliverySerializer.render(row) for row in rows])
 
 
 class EventTypes(FramedView):

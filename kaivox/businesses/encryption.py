@@ -42,7 +42,7 @@ def decrypt(token: str) -> str:
 
 
 if TYPE_CHECKING:
-    _TextField = models.TextField[str | None, str | None]
+    _TextField = models.TextField[Any, Any]
 else:
     _TextField = models.TextField
 

@@ -41,7 +41,7 @@ class TestCreate:
 
     @pytest.mark.parametrize(
         ("body", "field"),
-        [
+        (
             ({}, "url"),
             ({"url": "ftp://example.com/"}, "url"),
             ({"url": "https://user:pass@example.com/"}, "url"),
@@ -51,7 +51,7 @@ class TestCreate:
             ({"url": "http://127.0.0.1/", "events": ["*"], "event_types": ["*"]}, "events"),
             ({"url": "http://127.0.0.1/", "max_in_flight": 17}, "max_in_flight"),
             ({"url": "http://127.0.0.1/", "colour": "red"}, "colour"),
-        ],
+        ),
     )
     def test_refuses_what_is_wrong_and_names_it(self, client, receiver, body, field):
         answer = client.post("/api/v1/webhooks", body)
@@ -100,7 +100,7 @@ class TestTestEvent:
         attempt = detail.json()["data"]["attempts"][0]
         assert (attempt["trigger"], attempt["http_status"]) == ("test", 200)
 
-    @pytest.mark.parametrize("body", [{}, {"event_type": "x"}, {"event_type": "*"}])
+    @pytest.mark.parametrize("body", ({}, {"event_type": "x"}, {"event_type": "*"}))
     def test_refuses_other_types(self, client, endpoint, body):
         answer = client.post(f"/api/v1/webhooks/{endpoint.pk}/test", body)
         assert answer.status_code == 422
