@@ -21,6 +21,11 @@ class _Log:
     refused: int = 0
     peak: int = 0
 
+    def keep(self, *, admitted: int, refused: bool) -> None:
+        self.day_used += admitted
+        self.refused += refused
+        self.peak = max(self.peak, len(self.instants))
+
 
 class MemoryWindow:
     """The script's twin in one process's memory, for its threads."""
@@ -50,12 +55,10 @@ class MemoryWindow:
             log = self._logs.get(subject) or self._add(subject, now)
             now = self._advance(log, now)
             wait = _wait(log, quota, cost, now) if cost else 0
-            if wait:
-                log.refused += 1
-            elif cost:
+            if cost and not wait:
                 log.instants.extend([now] * cost)
-                log.day_used += cost
-                log.peak = max(log.peak, len(log.instants))
+            if quota.per_day is not None:
+                log.keep(admitted=0 if wait else cost, refused=bool(wait))
             return Decision(
                 quota,
                 admitted=not wait,

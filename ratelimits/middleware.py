@@ -16,7 +16,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from kaivox.api.responses import error_response
+from kaivox.businesses import known_keys
 from kaivox.businesses.addresses import block_of, client_address
+from kaivox.businesses.authentication import TooManyBadKeys
 from ratelimits.operations import write_down_usage
 from ratelimits.stores import current_window, of_address
 from ratelimits.window import Decision, Quota, whole_seconds
@@ -41,7 +43,10 @@ class AddressLimit:
 
     def charge(self) -> Decision:
         """Counts one bad key."""
-        return self._take(cost=1)
+        decision = self._take(cost=1)
+        if not decision.minute_remaining:
+            known_keys.refresh()  # now, so that what comes next costs no query
+        return decision
 
     def _take(self, cost: int) -> Decision:
         block = block_of(client_address(self._request.META, settings.TRUSTED_PROXIES))
@@ -63,7 +68,7 @@ class UnknownCallers:
         if response.status_code == 401:
             decision = request.address_limit.charge()  # type: ignore[attr-defined]
             if not decision.admitted and not settings.RATE_LIMIT_SHADOW:
-                return too_many_bad_keys(decision.retry_after)
+                return _too_many_bad_keys(decision.retry_after)
         quota: Decision | None = getattr(request, "quota", None)
         if quota is not None:
             for name, value in quota.headers().items():
@@ -89,10 +94,10 @@ class UnknownCallers:
             self._writing.release()
 
 
-def too_many_bad_keys(retry_after: int) -> HttpResponse:
+def _too_many_bad_keys(retry_after: int) -> HttpResponse:
     return error_response(
         429,
-        "rate_limit_exceeded",
-        "Too many requests without a valid API key came from your address.",
+        TooManyBadKeys.default_code,
+        TooManyBadKeys.default_detail,
         headers={"Retry-After": str(retry_after)},
     )

@@ -27,14 +27,14 @@ def current_window() -> Window:
     """The window of this process, for businesses and addresses alike."""
     global _window
     if _window is None:
-        _window = _make_window(PREFIX)
+        _window = _shared(PREFIX) if settings.REDIS_URL else MemoryWindow(recall=_written_down)
     return _window
 
 
 def start_afresh(*, prefix: str) -> None:
     """Another window, under another name in Redis, in which nothing is used up yet."""
     global _window
-    _window = _make_window(prefix)
+    _window = _shared(prefix) if settings.REDIS_URL else MemoryWindow()
 
 
 def of_business(business_id: int) -> str:
@@ -80,9 +80,7 @@ class GuardedWindow:
             self._shared.forget_days(subjects, before=before)
 
 
-def _make_window(prefix: str) -> Window:
-    if not settings.REDIS_URL:
-        return MemoryWindow(recall=_written_down)
+def _shared(prefix: str) -> Window:
     shared = RedisWindow(redis_store.client(), redis_store.breaker, prefix=prefix)
     return GuardedWindow(shared, local=MemoryWindow())
 

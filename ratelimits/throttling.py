@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.utils import timezone
+from rest_framework.exceptions import ErrorDetail, Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
@@ -23,14 +24,29 @@ if TYPE_CHECKING:  # REST framework imports this module while it builds its view
     from rest_framework.views import APIView
 
 
+class QuotaUsedUp(Throttled):
+    """429, with the sentence that says which quota."""
+
+    default_code = "rate_limit_exceeded"
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(wait=decision.retry_after)
+        quota, wait = decision.quota, f"{decision.retry_after:,}"
+        used_up = (
+            f"All {quota.per_minute:,} requests of a minute are used"
+            if decision.day_remaining
+            else f"All {quota.per_day:,} requests of today (UTC) are used"
+        )
+        self.detail = ErrorDetail(f"{used_up}. Try again in {wait} seconds.", self.default_code)
+
+
 class PlanThrottle(BaseThrottle):
-    """Applies to keys of businesses on `plan`; a plan's subclass says its quota."""
+    """Applies to callers of businesses on `plan`; a plan's subclass says its quota. Raises
+    QuotaUsedUp itself, where REST framework would only know how long to wait."""
 
     plan: ClassVar[Plan]
     per_minute: ClassVar[int]
     per_day: ClassVar[int]
-
-    wait_seconds: int | None = None
 
     def allow_request(self, request: Request, view: APIView) -> bool:
         caller = request.auth
@@ -38,13 +54,9 @@ class PlanThrottle(BaseThrottle):
             return True
         decision = self._take(caller.business, _cost(request, view))
         request._request.quota = decision  # type: ignore[attr-defined]
-        if decision.admitted or settings.RATE_LIMIT_SHADOW:
-            return True
-        self.wait_seconds = decision.retry_after
-        return False
-
-    def wait(self) -> float | None:
-        return self.wait_seconds
+        if not decision.admitted and not settings.RATE_LIMIT_SHADOW:
+            raise QuotaUsedUp(decision)
+        return True
 
     def _take(self, business: Business, cost: int) -> Decision:
         quota = quota_in_force(business, Quota(self.per_minute, self.per_day), timezone.now())

@@ -6,6 +6,9 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from django.conf import settings
+from django.http import HttpRequest
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _NOWHERE: Final = ipaddress.IPv4Address("0.0.0.0")  # noqa: S104 - not bound to: a socket file has no address
@@ -24,6 +27,11 @@ def client_address(meta: Mapping[str, Any], trusted_proxies: int) -> Address:
         if found is not None:
             return found
     return _parse(meta.get("REMOTE_ADDR", "")) or _NOWHERE
+
+
+def address_of_request(request: HttpRequest) -> str:
+    """The caller's address, as the lock-out of the staff's login counts it."""
+    return str(client_address(request.META, settings.TRUSTED_PROXIES))
 
 
 def block_of(address: Address) -> str:

@@ -12,13 +12,15 @@ from typing import Any, ClassVar, Final
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
-from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, Throttled
+from rest_framework.exceptions import APIException, AuthenticationFailed, NotAuthenticated
 from rest_framework.request import Request
 
 from kaivox.businesses import keys
 from kaivox.businesses.key_cache import find_key, is_remembered
+from kaivox.businesses.known_keys import may_be_known
 from kaivox.businesses.models import ApiKey, Business, Membership, Role
 from kaivox.businesses.scopes import ALL_SCOPES, READ_SCOPES
+from kaivox.businesses.second_factor import lacks_second_factor
 
 REALM: Final = 'Bearer realm="KaiVox"'
 
@@ -42,10 +44,16 @@ class ExpiredApiKey(AuthenticationFailed):
     default_detail = "This API key has expired. Issue a new one."
 
 
-class TooManyBadKeys(Throttled):
+class TooManyBadKeys(APIException):
+    """`wait` in seconds becomes `Retry-After`."""
+
+    status_code = 429
     default_code = "rate_limit_exceeded"
     default_detail = "Too many requests without a valid API key came from your address."
-    extra_detail_singular = extra_detail_plural = ""
+
+    def __init__(self, *, wait: int) -> None:
+        super().__init__()
+        self.wait = wait
 
 
 class KeyAuthentication(BaseAuthentication):
@@ -126,6 +134,8 @@ class StaffSessionAuthentication(SessionAuthentication):
         if found is None:
             return None
         user = found[0]
+        if lacks_second_factor(user):
+            return None
         principal = acting_as(user, request._request.session.get("acting_business_id"))
         request._request.caller = principal
         return None if principal is None else (user, principal)
@@ -145,10 +155,10 @@ def acting_as(user: Any, chosen_id: int | None) -> StaffPrincipal | None:
 
 
 def _refuse_guessers(secret: str, request: Request) -> None:
-    """Past the limit of its address an unknown key is refused without a look-up."""
+    """Past the limit of its address a key that is surely unknown is refused without a look-up."""
     limit = getattr(request._request, "address_limit", None)
     if limit is None or is_remembered(secret):
         return
     retry_after = limit.retry_after()
-    if retry_after:
+    if retry_after and not may_be_known(secret):
         raise TooManyBadKeys(wait=retry_after)

@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 # Longer than any process remembers a key.
 _MARK_SECONDS: Final = 600
 
+# Instead of a business's id: changes of any business.
+EVERYBODY: Final = 0
+
 Mark = tuple[Any, int]
 
 
@@ -40,10 +43,10 @@ class _InRedis:
         return redis_store.breaker.call(lambda: redis_store.client().get(_name(business_id)))
 
     def leave(self, business_id: int) -> None:
-        mark = secrets.token_hex(8)
-        redis_store.breaker.call(
-            lambda: redis_store.client().set(_name(business_id), mark, ex=_MARK_SECONDS)
-        )
+        pipeline = redis_store.client().pipeline(transaction=False)
+        for name in (_name(business_id), _name(EVERYBODY)):
+            pipeline.set(name, secrets.token_hex(8), ex=_MARK_SECONDS)
+        redis_store.breaker.call(pipeline.execute)
 
 
 class _InFile:
@@ -77,7 +80,7 @@ def read_mark(business_id: int) -> Mark:
 
 def leave_mark(business_id: int) -> None:
     """Tells all processes, once the present transaction is committed, to look again."""
-    _own[business_id] += 1
+    _own.update((business_id, EVERYBODY))
     transaction.on_commit(lambda: _tell_others(business_id), robust=True)
 
 

@@ -6,59 +6,115 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('businesses', '0001_initial'),
+        ("businesses", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='BusinessUsage',
-            fields=[
-            ],
+            name="BusinessUsage",
+            fields=[],
             options={
-                'verbose_name': 'quota',
-                'verbose_name_plural': 'quotas',
-                'proxy': True,
-                'indexes': [],
-                'constraints': [],
+                "verbose_name": "quota",
+                "verbose_name_plural": "quotas",
+                "proxy": True,
+                "indexes": [],
+                "constraints": [],
             },
-            bases=('businesses.business',),
+            bases=("businesses.business",),
         ),
         migrations.CreateModel(
-            name='DailyUsage',
+            name="DailyUsage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('day', models.DateField()),
-                ('admitted', models.PositiveIntegerField(default=0)),
-                ('refused', models.PositiveIntegerField(default=0)),
-                ('peak_minute', models.PositiveIntegerField(default=0, help_text='The most in any 60 seconds.')),
-                ('warned_at_percent', models.PositiveSmallIntegerField(default=0, editable=False, help_text='80 or 100 once the contact was told.')),
-                ('business', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='businesses.business')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("day", models.DateField()),
+                ("admitted", models.PositiveIntegerField(default=0)),
+                ("refused", models.PositiveIntegerField(default=0)),
+                (
+                    "peak_minute",
+                    models.PositiveIntegerField(default=0, help_text="The most in any 60 seconds."),
+                ),
+                (
+                    "warned_at_percent",
+                    models.PositiveSmallIntegerField(
+                        default=0, editable=False, help_text="80 or 100 once the contact was told."
+                    ),
+                ),
+                (
+                    "business",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="businesses.business",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'daily usage',
-                'constraints': [models.UniqueConstraint(fields=('business', 'day'), name='daily_usage_once')],
+                "verbose_name_plural": "daily usage",
+                "constraints": [
+                    models.UniqueConstraint(fields=("business", "day"), name="daily_usage_once")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='QuotaOverride',
+            name="QuotaOverride",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('per_minute', models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(10000)])),
-                ('per_day', models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100000000)])),
-                ('ends_at', models.DateTimeField(help_text="From then on the plan's quota holds again.")),
-                ('reason', models.CharField(blank=True, max_length=200)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('business', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='quota_override', to='businesses.business')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "per_minute",
+                    models.PositiveIntegerField(
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(10000),
+                        ]
+                    ),
+                ),
+                (
+                    "per_day",
+                    models.PositiveIntegerField(
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(100000000),
+                        ]
+                    ),
+                ),
+                (
+                    "ends_at",
+                    models.DateTimeField(help_text="From then on the plan's quota holds again."),
+                ),
+                ("reason", models.CharField(blank=True, max_length=200)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "business",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="quota_override",
+                        to="businesses.business",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('per_day__gt', 0), ('per_minute__gt', 0)), name='quota_override_is_positive')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("per_day__gt", 0), ("per_minute__gt", 0)),
+                        name="quota_override_is_positive",
+                    )
+                ],
             },
         ),
     ]
