@@ -46,6 +46,7 @@ class Program:
             self.command,
             env=dict(environment),
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # logs go to stderr
             # Ctrl-C in the terminal is for the supervisor alone; it passes SIGTERM on, once.
             start_new_session=True,
             preexec_fn=die_with_parent(signal.SIGTERM),

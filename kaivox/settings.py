@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -88,6 +89,23 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+
+# Whoever can see keys shows a second factor, too.
+TWO_FACTOR_REQUIRED = env.flag("TWO_FACTOR_REQUIRED", default=not EMBEDDED)
+OTP_TOTP_ISSUER = "KaiVox"
+
+# Five wrong passwords for one name from one address: a quarter of an hour's pause.
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "kaivox.businesses.addresses.address_of_request"
+AXES_LOCKOUT_TEMPLATE = "admin/locked_out.html"
+AXES_VERBOSE = False
 
 # --- Applications ----------------------------------------------------------------------------
 
@@ -105,6 +123,10 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "corsheaders",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
+    "axes",
     "kaivox",
     "kaivox.businesses",
     "kaivox.idempotency",
@@ -131,8 +153,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "kaivox.businesses.second_factor.RequireSecondFactor",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "kaivox.urls"
@@ -229,7 +254,7 @@ SANDBOX_FILLER = ""
 if env.text("CELERY_BROKER_URL", ""):
     CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "")
 elif EMBEDDED:
-    CELERY_BROKER_URL = "filesystem://"
+    CELERY_BROKER_URL = "filesystem://localhost"  # kombu warns of a URL without a host
 else:
     CELERY_BROKER_URL = REDIS_URL
 
@@ -392,7 +417,24 @@ LOGGING = {
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "KaiVox API",
+    "DESCRIPTION": (
+        "Appointments, customers and calls of a business, and its events as webhooks. Answers are "
+        "JSON in one envelope; errors name their field. Guides: /docs."
+    ),
     "VERSION": "1.0.0",
+    "SERVERS": [{"url": "/", "description": "Where this document comes from."}],
+    "TAGS": [
+        {"name": "appointments", "description": "Free times, bookings, moves, cancellations."},
+        {"name": "customers", "description": "The people who call, book and come."},
+        {"name": "calls", "description": "Calls with transcript, summary and sentiment."},
+        {"name": "staff", "description": "Who performs services, and when."},
+        {"name": "services", "description": "What can be booked."},
+        {"name": "webhooks", "description": "Receivers of events, and what was sent to them."},
+        {"name": "business", "description": "Your business, your quota, your key."},
+        {"name": "index", "description": "The list of resources."},
+    ],
+    "SORT_OPERATION_PARAMETERS": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
