@@ -6,6 +6,7 @@ updated in bulk (`marks`), so that web processes may remember keys.
 
 from __future__ import annotations
 
+import re
 import zoneinfo
 from datetime import datetime
 from typing import Any, Self
@@ -20,6 +21,9 @@ from django.db.models import F, Q
 from kaivox.businesses.marks import leave_mark
 from kaivox.businesses.scopes import ALL_SCOPES
 
+# As browsers send it: lower case, without a path.
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")
+
 
 class Plan(models.TextChoices):
     STARTER = "starter"
@@ -33,6 +37,18 @@ def check_timezone(name: str) -> None:
         raise ValidationError(
             "%(name)s is not an IANA time zone such as Asia/Kolkata.", params={"name": name}
         )
+
+
+def check_origins(origins: object) -> None:
+    """Raises ValidationError where one of `origins` is no origin (RFC 6454: scheme, host, port)."""
+    if not isinstance(origins, list):
+        raise ValidationError("Write a list of origins.")
+    for origin in origins:
+        if not isinstance(origin, str) or not _ORIGIN.fullmatch(origin):
+            raise ValidationError(
+                "%(origin)s is no origin such as https://book.example.com.",
+                params={"origin": origin},
+            )
 
 
 class MarkingQuerySet(models.QuerySet[Any]):
@@ -97,6 +113,7 @@ class Business(MarkingModel):
     cors_origins = models.JSONField(
         default=list,
         blank=True,
+        validators=[check_origins],
         help_text='Web pages that may call the API: ["https://book.example.com"].',
     )
 

@@ -46,7 +46,7 @@ class TestUnknownCallers:
         with django_assert_num_queries(0):
             assert {answer.status_code for answer in guess(stranger, 5)} == {429}
 
-    @pytest.mark.parametrize("is_new", [True, False])
+    @pytest.mark.parametrize("is_new", (True, False))
     def test_a_right_key_from_the_same_address_is_served(self, stranger, is_new):
         business = make_business()
         secret = make_key(business)

@@ -32,9 +32,9 @@ def starter(db):
     return make_business(plan="starter", contact_email="owner@example.com")
 
 
-def use(business, times, quota=Quota(3, 100)):
+def use(business, times):
     for _ in range(times):
-        current_window().take(of_business(business.pk), quota)
+        current_window().take(of_business(business.pk), Quota(3, 100))
 
 
 class TestWriteDownUsage:
@@ -148,7 +148,7 @@ class TestAgreeQuota:
         assert actions == ["quota.agreed", "quota.ended"]
 
     @pytest.mark.parametrize(
-        ("field", "value"), [("per_minute", 0), ("per_day", 0), ("ends_at", AT)]
+        ("field", "value"), (("per_minute", 0), ("per_day", 0), ("ends_at", AT))
     )
     def test_refuses_what_makes_no_sense(self, starter, field, value):
         with pytest.raises(Invalid) as refusal:

@@ -40,7 +40,7 @@ class TestQuotaOfThePlan:
 
     @pytest.mark.parametrize(
         ("plan", "per_minute", "per_day"),
-        [("starter", 30, 5_000), ("pro", 100, 20_000), ("enterprise", 500, 100_000)],
+        (("starter", 30, 5_000), ("pro", 100, 20_000), ("enterprise", 500, 100_000)),
     )
     def test_is_the_plans(self, client_of, db, plan, per_minute, per_day):
         answer = client_of(make_key(make_business(plan=plan))).get(URL)
@@ -91,7 +91,7 @@ class TestQuotaOfThePlan:
 class TestWhatCounts:
     @pytest.mark.parametrize(
         ("method", "path", "status"),
-        [
+        (
             ("get", "/api/v1/nothing-here", 404),
             ("get", "/api/v1/appointments/999999", 404),
             ("delete", "/api/v1/staff", 405),
@@ -99,7 +99,7 @@ class TestWhatCounts:
             ("post", "/api/v1/appointments", 422),
             ("options", "/api/v1/appointments", 200),
             ("head", "/api/v1/appointments", 200),
-        ],
+        ),
     )
     def test_every_answer_to_a_valid_key_does(self, starter, client_of, method, path, status):
         client = client_of(make_key(starter))
@@ -161,7 +161,7 @@ class TestBusinessView:
         assert (usage["minute"]["used"], usage["minute"]["remaining"]) == (3, 27)
         assert (usage["day"]["used"], usage["day"]["remaining"]) == (3, 4997)
 
-    @pytest.mark.parametrize("method", ["get", "head"])
+    @pytest.mark.parametrize("method", ("get", "head"))
     def test_costs_nothing(self, starter, client_of, method):
         client = client_of(make_key(starter))
         for _ in range(40):

@@ -249,7 +249,7 @@ class TestDecisionHeaders:
             "RateLimit": '"minute";r=29;t=60, "day";r=4999;t=43200',
         }
 
-    @pytest.mark.parametrize("day_used", [4975, 4990])
+    @pytest.mark.parametrize("day_used", (4975, 4990))
     def test_shows_the_day_where_it_has_less_or_as_much(self, day_used):
         used = Decision(Quota(30, 5000), True, 5, NOON + MINUTE, day_used, 0, NOON).headers()
 

@@ -87,6 +87,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         default=list,
                         help_text='Web pages that may call the API: ["https://book.example.com"].',
+                        validators=[kaivox.businesses.models.check_origins],
                     ),
                 ),
                 (

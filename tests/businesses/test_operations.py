@@ -1,0 +1,312 @@
+"""What changes a business, its people and its keys."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from kaivox.businesses import keys
+from kaivox.businesses.models import ApiKey, AuditEntry, Business, Membership
+from kaivox.businesses.operations import (
+    KeyAlreadyRevoked,
+    SandboxExists,
+    change_api_key,
+    change_business,
+    change_plan,
+    create_business,
+    create_sandbox,
+    end_membership,
+    issue_api_key,
+    note_use,
+    reopen_business,
+    revoke_api_key,
+    rotate_api_key,
+    set_membership,
+    suspend_business,
+)
+from kaivox.businesses.scopes import ALL_SCOPES
+from kaivox.errors import Invalid, NotFound
+from tests.factories import make_user
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+VALUES = {
+    "name": "Studio Nine",
+    "slug": "studio",
+    "timezone": "America/New_York",
+    "country": "US",
+    "currency": "USD",
+}
+
+
+def actions():
+    return list(AuditEntry.objects.order_by("pk").values_list("action", flat=True))
+
+
+@pytest.mark.django_db
+class TestCreateBusiness:
+    def test_makes_the_owner_a_member(self):
+        owner = make_user()
+        business = create_business(owner=owner, actor=owner, now=NOW, **VALUES)
+
+        assert business.plan == "starter"
+        assert Membership.objects.get().role == "owner"
+        assert actions() == ["business.created"]
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        (
+            ("timezone", "Mars/Olympus"),
+            ("country", "us"),
+            ("currency", "US"),
+            ("plan", "gold"),
+            ("horizon_days", 0),
+            ("cors_origins", ["book.example.com"]),
+            ("cors_origins", ["https://book.example.com/page"]),
+            ("cors_origins", "https://book.example.com"),
+        ),
+    )
+    def test_refuses_nonsense(self, field, value):
+        with pytest.raises(Invalid) as refusal:
+            create_business(now=NOW, **{**VALUES, field: value})
+
+        assert list(refusal.value.errors) == [field]
+        assert not Business.objects.exists()
+
+
+class TestChangeBusiness:
+    def test_writes_down_what_changed(self, business):
+        person = make_user(business)
+        change_business(business_id=business.pk, name="New", country="IN", actor=person, now=NOW)
+        entry = AuditEntry.objects.get()
+
+        assert entry.changes == {"name": ["Smile Dental", "New"]}
+        assert (entry.actor_name, entry.at) == (person.username, NOW)
+
+    def test_changes_settings_alone(self, business):
+        with pytest.raises(TypeError):
+            change_business(business_id=business.pk, plan="pro", now=NOW)
+
+    def test_leaves_no_row_where_nothing_changed(self, business):
+        change_business(business_id=business.pk, name=business.name, now=NOW)
+        change_plan(business_id=business.pk, plan=business.plan, now=NOW)
+
+        assert actions() == []
+
+    def test_refuses_an_unknown_business(self, db):
+        with pytest.raises(NotFound):
+            change_plan(business_id=10**6, plan="pro", now=NOW)
+
+
+class TestSuspendBusiness:
+    def test_and_reopen_each_once(self, business):
+        for _ in range(2):
+            suspend_business(business_id=business.pk, now=NOW)
+        suspended = Business.objects.get(pk=business.pk)
+        for _ in range(2):
+            opened = reopen_business(business_id=business.pk, now=NOW)
+
+        assert suspended.suspended_at == NOW
+        assert not opened.is_suspended
+        assert actions() == ["business.suspended", "business.reopened"]
+
+
+class TestCreateSandbox:
+    def test_makes_a_twin_with_the_same_people(self, business):
+        person = make_user(business)
+        sandbox = create_sandbox(business_id=business.pk, now=NOW)
+
+        assert (sandbox.slug, sandbox.livemode) == ("smile-sandbox", False)
+        assert (sandbox.timezone, sandbox.plan) == (business.timezone, business.plan)
+        assert sandbox.memberships.get().user == person
+
+    def test_only_once_and_not_of_a_sandbox(self, business):
+        sandbox = create_sandbox(business_id=business.pk, now=NOW)
+
+        with pytest.raises(SandboxExists):
+            create_sandbox(business_id=business.pk, now=NOW)
+        with pytest.raises(Invalid):
+            create_sandbox(business_id=sandbox.pk, now=NOW)
+
+    def test_issues_test_keys(self, business):
+        sandbox = create_sandbox(business_id=business.pk, now=NOW)
+
+        assert issue_api_key(business_id=sandbox.pk, name="T", now=NOW).secret.startswith(
+            "kv_test_"
+        )
+
+
+class TestIssueApiKey:
+    def test_keeps_the_digest_and_never_the_secret(self, business):
+        person = make_user(business)
+        issued = issue_api_key(business_id=business.pk, name=" EMR ", actor=person, now=NOW)
+        row = ApiKey.objects.values().get()
+
+        assert keys.is_well_formed(issued.secret)
+        assert row["digest"] == keys.digest_of(issued.secret)
+        assert (row["prefix"], row["last_four"]) == (issued.secret[:16], issued.secret[-4:])
+        assert issued.secret not in str(row)
+        assert (row["name"], row["issued_by_id"]) == ("EMR", person.pk)
+        assert row["scopes"] == list(ALL_SCOPES)
+
+    def test_leaves_a_row_of_audit_without_the_secret(self, business):
+        issued = issue_api_key(business_id=business.pk, name="EMR", now=NOW)
+        entry = AuditEntry.objects.values().get()
+
+        assert entry["action"] == "api_key.issued"
+        assert issued.secret not in str(entry)
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        (
+            ("name", "  "),
+            ("name", "x" * 121),
+            ("scopes", ["appointments:delete"]),
+            ("scopes", []),
+            ("allowed_cidrs", ["203.0.113.1/24"]),
+            ("allowed_cidrs", ["everywhere"]),
+            ("expires_at", NOW),
+        ),
+    )
+    def test_refuses_nonsense(self, business, field, value):
+        with pytest.raises(Invalid) as refusal:
+            issue_api_key(**{"business_id": business.pk, "name": "K", "now": NOW, field: value})
+
+        assert list(refusal.value.errors) == [field]
+        assert not ApiKey.objects.exists()
+
+
+class TestRotateApiKey:
+    @pytest.fixture
+    def key(self, business):
+        issued = issue_api_key(
+            business_id=business.pk,
+            name="EMR",
+            scopes=["calls:read"],
+            allowed_cidrs=["10.0.0.0/8"],
+            query_allowed=False,
+            now=NOW,
+        )
+        return issued.key
+
+    def test_makes_another_with_the_same_settings(self, key):
+        new = rotate_api_key(key_id=key.pk, grace=timedelta(hours=2), now=NOW).key
+        key.refresh_from_db()
+
+        assert (new.name, new.scopes, new.allowed_cidrs) == ("EMR", ["calls:read"], ["10.0.0.0/8"])
+        assert not new.query_allowed
+        assert key.revoked_at == NOW + timedelta(hours=2)
+        assert actions()[-1] == "api_key.rotated"
+
+    def test_refuses_a_key_that_is_being_replaced(self, key):
+        rotate_api_key(key_id=key.pk, now=NOW)
+
+        with pytest.raises(KeyAlreadyRevoked):
+            rotate_api_key(key_id=key.pk, now=NOW)
+
+    @pytest.mark.parametrize("grace", (timedelta(days=8), timedelta(seconds=-1)))
+    def test_refuses_a_grace_outside_0_to_7_days(self, key, grace):
+        with pytest.raises(Invalid):
+            rotate_api_key(key_id=key.pk, grace=grace, now=NOW)
+
+    def test_a_key_in_its_grace_can_be_revoked_at_once(self, key):
+        rotate_api_key(key_id=key.pk, now=NOW)
+        revoked = revoke_api_key(key_id=key.pk, now=NOW)
+
+        assert revoked.revoked_at == NOW
+
+
+class TestRevokeApiKey:
+    def test_twice_is_once(self, business):
+        key = issue_api_key(business_id=business.pk, name="K", now=NOW).key
+        for minutes in range(2):
+            revoked = revoke_api_key(key_id=key.pk, now=NOW + timedelta(minutes=minutes))
+
+        assert revoked.revoked_at == NOW
+        assert actions() == ["api_key.issued", "api_key.revoked"]
+
+    def test_refuses_an_unknown_key(self, db):
+        with pytest.raises(NotFound):
+            revoke_api_key(key_id=10**6, now=NOW)
+
+
+class TestChangeApiKey:
+    @pytest.fixture
+    def key(self, business):
+        return issue_api_key(business_id=business.pk, name="K", now=NOW).key
+
+    def test_writes_down_before_and_after(self, key):
+        change_api_key(key_id=key.pk, scopes=["calls:read"], query_allowed=False, now=NOW)
+        changes = AuditEntry.objects.get(action="api_key.changed").changes
+
+        assert changes["scopes"] == [list(ALL_SCOPES), ["calls:read"]]
+        assert changes["query_allowed"] == [True, False]
+
+    def test_refuses_unknown_scopes(self, key):
+        with pytest.raises(Invalid):
+            change_api_key(key_id=key.pk, scopes=["all"], now=NOW)
+
+    def test_refuses_a_revoked_key(self, key):
+        revoke_api_key(key_id=key.pk, now=NOW)
+
+        with pytest.raises(KeyAlreadyRevoked):
+            change_api_key(key_id=key.pk, name="New", now=NOW)
+
+    def test_an_expired_key_can_be_renamed(self, key):
+        change_api_key(key_id=key.pk, expires_at=NOW + timedelta(days=1), now=NOW)
+        later = NOW + timedelta(days=2)
+
+        assert change_api_key(key_id=key.pk, name="Old", now=later).name == "Old"
+
+
+class TestNoteUse:
+    def test_writes_at_most_once_a_minute(self, business):
+        key = issue_api_key(business_id=business.pk, name="K", now=NOW).key
+        written = [
+            note_use(key=key, address="203.0.113.9", now=NOW + timedelta(seconds=seconds))
+            for seconds in (0, 30, 59, 60, 61)
+        ]
+        key.refresh_from_db()
+
+        assert written == [True, False, False, True, False]
+        assert (key.last_used_at, key.last_used_address) == (
+            NOW + timedelta(seconds=60),
+            "203.0.113.9",
+        )
+
+
+class TestMemberships:
+    def test_set_change_and_end(self, business):
+        person = make_user()
+        for role in ("staff", "owner"):
+            membership = set_membership(business_id=business.pk, user=person, role=role, now=NOW)
+        for _ in range(2):
+            end_membership(membership_id=membership.pk, now=NOW)
+
+        assert not Membership.objects.exists()
+        assert actions() == ["membership.set", "membership.set", "membership.ended"]
+
+    def test_refuses_an_unknown_role(self, business):
+        with pytest.raises(Invalid):
+            set_membership(business_id=business.pk, user=make_user(), role="king", now=NOW)
+
+
+class TestAudit:
+    def test_is_written_once(self, business):
+        suspend_business(business_id=business.pk, now=NOW)
+        entry = AuditEntry.objects.get()
+
+        for forbidden in (
+            entry.save,
+            entry.delete,
+            AuditEntry.objects.all().delete,
+            lambda: AuditEntry.objects.update(action="nothing"),
+        ):
+            with pytest.raises(TypeError):
+                forbidden()
+
+    def test_outlives_its_business(self, business):
+        suspend_business(business_id=business.pk, now=NOW)
+        business.delete()
+
+        assert AuditEntry.objects.count() == 1
