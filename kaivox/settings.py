@@ -97,6 +97,7 @@ AUTHENTICATION_BACKENDS = [
 # Whoever can see keys shows a second factor, too.
 TWO_FACTOR_REQUIRED = env.flag("TWO_FACTOR_REQUIRED", default=not EMBEDDED)
 OTP_TOTP_ISSUER = "KaiVox"
+OTP_ADMIN_HIDE_SENSITIVE_DATA = True
 
 # Five wrong passwords for one name from one address: a quarter of an hour's pause.
 AXES_FAILURE_LIMIT = 5
@@ -367,6 +368,34 @@ REST_FRAMEWORK = {
 # Called round every POST that carries an Idempotency-Key.
 API_POST_HOOK = "kaivox.idempotency.hook.remember"
 CSRF_FAILURE_VIEW = "kaivox.urls.csrf_failure"
+
+# --- Web pages that call the API (CORS) -----------------------------------------------------
+
+# Which pages may is each business's to say: kaivox.businesses.cors. Cookies are never sent along.
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_METHODS = ["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"]
+CORS_ALLOW_HEADERS = [
+    "accept",
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "if-match",
+    "if-none-match",
+    "x-api-key",
+    "x-request-id",
+]
+CORS_EXPOSE_HEADERS = [
+    "ETag",
+    "Idempotent-Replayed",
+    "Location",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+    "X-Request-ID",
+]
 
 # --- Language, time, static files ------------------------------------------------------------
 

@@ -6,12 +6,13 @@ import math
 import uuid
 
 import pytest
+from django.test import Client
 from rest_framework.test import APIClient
 
 from kaivox.businesses import key_cache
 from kaivox.businesses.models import Business
 from ratelimits import stores
-from tests import factories
+from tests import documented, factories
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +22,28 @@ def fresh_quotas(settings):
     settings.KEY_USE_WRITTEN_EVERY_SECONDS = settings.USAGE_WRITTEN_EVERY_SECONDS = math.inf
     stores.start_afresh(prefix=f"test:{uuid.uuid4().hex}")
     key_cache.forget_all()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def answers_are_documented():
+    """Every answer that any test gets is compared with openapi.json (`tests.documented`)."""
+    plain = Client.request
+
+    def request(self, **extra):
+        response = plain(self, **extra)
+        asked = response.request
+        documented.check(asked["REQUEST_METHOD"], asked["PATH_INFO"], response)
+        return response
+
+    Client.request = request
+    yield
+    Client.request = plain
+
+
+@pytest.fixture(autouse=True)
+def one_factor(settings) -> None:
+    """A password is enough, in both profiles alike; tests of the second factor ask for it."""
+    settings.TWO_FACTOR_REQUIRED = False
 
 
 @pytest.fixture
