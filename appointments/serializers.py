@@ -187,7 +187,12 @@ class StatusPatch(WriteSerializer):
 
 
 class CancellationQuery(QuerySerializer):
-    reason = TextField(max_length=500, required=False, allow_blank=True)
+    reason = TextField(
+        max_length=500,
+        required=False,
+        allow_blank=True,
+        help_text="Shown as `cancellation_reason`.",
+    )
 
 
 # --- Holds ---------------------------------------------------------------------------------------
@@ -227,10 +232,18 @@ LONGEST_RANGE_DAYS: Final = 31
 class SlotQuery(QuerySerializer):
     """`service_id`, and which local days: `date`, or `date_from` with `date_to`, or today."""
 
-    service_id = OwnedField(_services, noun="service", source="service")
-    staff_id = OwnedField(_staff, noun="member of staff", source="staff", required=False)
-    date = LocalDateField(required=False)
-    date_from = LocalDateField(required=False)
+    service_id = OwnedField(
+        _services, noun="service", source="service", help_text="What is to be booked."
+    )
+    staff_id = OwnedField(
+        _staff,
+        noun="member of staff",
+        source="staff",
+        required=False,
+        help_text="Only this person's times.",
+    )
+    date = LocalDateField(required=False, help_text="This one day.")
+    date_from = LocalDateField(required=False, help_text="From this day on.")
     date_to = LocalDateField(required=False, help_text="Included; at most 31 days in all.")
     timezone = ZoneField(
         required=False,
@@ -276,3 +289,33 @@ class SlotSerializer(ReadSerializer):
     date = serializers.CharField(help_text="In `meta.timezone`.")
     time = serializers.CharField(help_text="`HH:MM` in `meta.timezone`.")
     staff = SlotStaffSerializer(many=True)
+
+
+_DAY: Final = {"type": "string", "format": "date"}
+# What `meta` of the slots holds beside the request id.
+SLOTS_META: Final[dict[str, Any]] = {
+    "timezone": {"type": "string", "description": "IANA name."},
+    "date_from": _DAY,
+    "date_to": _DAY,
+    "total": {"type": "integer"},
+    "next_available": {
+        "description": "The first slot within the horizon after an empty answer, else null.",
+        "anyOf": [{"$ref": "#/components/schemas/Slot"}, {"type": "null"}],
+    },
+    "reasons": {
+        "type": "object",
+        "description": "Of days without slots: why.",
+        "additionalProperties": {
+            "type": "string",
+            "enum": [
+                "closed",
+                "holiday",
+                "time_off",
+                "fully_booked",
+                "past",
+                "beyond_horizon",
+                "too_soon",
+            ],
+        },
+    },
+}

@@ -4,15 +4,28 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from appointments import operations
 from appointments.filters import AppointmentFilters
+from appointments.local_start import NonexistentLocalTime
 from appointments.models import Appointment, Hold
-from appointments.places import refuse_inactive, refuse_unqualified
+from appointments.places import (
+    Inactive,
+    InThePast,
+    OutsideWorkingHours,
+    SlotUnavailable,
+    StaffNotQualified,
+    TooFarAhead,
+    TooSoon,
+    refuse_inactive,
+    refuse_unqualified,
+)
 from appointments.serializers import (
+    SLOTS_META,
     AppointmentPatch,
     AppointmentSerializer,
     CancellationQuery,
@@ -20,11 +33,23 @@ from appointments.serializers import (
     NewAppointment,
     NewHold,
     SlotQuery,
+    SlotSerializer,
     StatusPatch,
 )
 from appointments.slots import Slot, find_slots
 from kaivox.api.responses import Answer
 from kaivox.api.viewsets import BusinessViewSet, ReadViewSet
+
+PLACE_REFUSALS = (
+    SlotUnavailable,
+    OutsideWorkingHours,
+    InThePast,
+    TooSoon,
+    TooFarAhead,
+    StaffNotQualified,
+    Inactive,
+    NonexistentLocalTime,
+)
 
 
 class AppointmentViewSet(ReadViewSet):
@@ -37,6 +62,19 @@ class AppointmentViewSet(ReadViewSet):
     ordering = "start_time"
     ordering_fields = ("start_time", "created_at", "updated_at")
     query_serializers = {"slots": SlotQuery, "destroy": CancellationQuery}
+    body_serializers = {
+        "create": NewAppointment,
+        "partial_update": AppointmentPatch,
+        "status": StatusPatch,
+    }
+    meta_schemas = {"slots": SLOTS_META}
+    refusals = {
+        "create": (*PLACE_REFUSALS, operations.HoldExpired, operations.HoldMismatch),
+        "partial_update": (*PLACE_REFUSALS, operations.InvalidTransition),
+        "status": (operations.InvalidTransition,),
+        "destroy": (operations.InvalidTransition,),
+        "slots": (StaffNotQualified, Inactive),
+    }
 
     def create(self, request: Request) -> Response:
         """Book a time. Any time that `slots` would offer can be booked, at any minute.
@@ -57,6 +95,7 @@ class AppointmentViewSet(ReadViewSet):
         """
         return self._change(self.body(AppointmentPatch, partial=True))
 
+    @extend_schema(operation_id="set_appointment_status")
     @action(detail=True, methods=["patch"], url_path="status")
     def status(self, request: Request, pk: str) -> Response:
         """Set the status: the same as PATCH with `status` alone."""
@@ -74,6 +113,7 @@ class AppointmentViewSet(ReadViewSet):
         )
         return self.show(appointment)
 
+    @extend_schema(operation_id="list_slots", responses=SlotSerializer(many=True))
     @action(detail=False, methods=["get"], url_path="slots")
     def slots(self, request: Request) -> Response:
         """Times that can be booked: the starts on the grid of the business.
@@ -129,6 +169,8 @@ class HoldViewSet(BusinessViewSet):
     scope = "appointments"
     queryset = Hold.objects.select_related("service", "staff")
     serializer_class = HoldSerializer
+    body_serializers = {"create": NewHold}
+    refusals = {"create": PLACE_REFUSALS}
 
     def create(self, request: Request) -> Response:
         """Keep a time free. Give its id as `hold_id` when you book; it ends by itself."""
