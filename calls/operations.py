@@ -127,13 +127,15 @@ def _start_by_end(report: CallReport) -> datetime | None:
 
 def _take_in(call: Call, report: CallReport, now: datetime) -> Call:
     """Merges `report` into `call`, saves it and tells what has become of it."""
-    was_over, before = call.is_over, _analysis(call)
+    was_over, before, stored = call.is_over, _analysis(call), _columns(call)
     _merge_facts(call, report, now)
     _merge_analysis(call, report)
     if call.customer_id is None:
         call.customer = _customer_of(call, report.caller_name, now)
     event = _next_event(call, report, was_over=was_over, before=before, now=now)
-    call.save()
+    # Nothing new: `updated_at` stays, and nobody reads the call again.
+    if call.pk is None or _columns(call) != stored:
+        call.save()
     if event:
         _tell(event, call, now)
     return call
@@ -184,6 +186,10 @@ def _merge_analysis(call: Call, report: CallReport) -> None:
     if report.sentiment:
         call.sentiment, call.sentiment_source = report.sentiment, BY_PROVIDER
         call.sentiment_score = report.sentiment_score
+
+
+def _columns(call: Call) -> dict[str, Any]:
+    return {column.attname: getattr(call, column.attname) for column in Call._meta.concrete_fields}
 
 
 def _analysis(call: Call) -> tuple[Any, ...]:

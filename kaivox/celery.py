@@ -42,5 +42,22 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "ratelimits.tasks.prune_usage",
         "schedule": crontab(hour=3, minute=41),
     },
+    "finish-due-calls": {
+        "task": "calls.tasks.finish_due_calls",
+        "schedule": 2.0,
+        "options": {"expires": 10},
+    },
+    "forget-old-voice-messages": {
+        "task": "calls.tasks.forget_old_messages",
+        "schedule": crontab(hour=3, minute=11),
+    },
+    "forget-old-transcripts": {
+        "task": "calls.tasks.forget_old_transcripts",
+        "schedule": crontab(hour=3, minute=23),
+    },
+    "refresh-segments": {
+        "task": "customers.tasks.refresh_segments",
+        "schedule": crontab(hour=2, minute=7),
+    },
 }
 app.conf.beat_schedule = BEAT_SCHEDULE

@@ -1,0 +1,85 @@
+"""manage.py import_calls --business SLUG FILE: calls of another system, one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from calls.models import Provider
+from calls.operations import ingest_call
+from calls.providers.engine import report_of
+from calls.providers.incoming import Incoming
+from calls.report import Unreadable
+from kaivox.businesses.models import Business
+
+_WIDTH = 30
+
+
+class Command(BaseCommand):
+    help = (
+        "Imports calls in the format of POST /voice/kaivox (docs/voice.md), one a line. A line may "
+        "name another `provider`. A bad line is reported with its number and skipped. What is here "
+        "already stays as it is: importing a file twice changes nothing."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--business", required=True, metavar="SLUG")
+        parser.add_argument("file", metavar="FILE", help="JSON lines; - is standard input.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        business = Business.objects.filter(slug=options["business"]).first()
+        if business is None:
+            raise CommandError(f"There is no business {options['business']!r}.")
+        if options["file"] == "-":
+            self._import(business, sys.stdin.buffer, size=0)
+            return
+        path = Path(options["file"])
+        try:
+            with path.open("rb") as file:
+                self._import(business, file, size=path.stat().st_size)
+        except OSError as error:
+            raise CommandError(f"{path} cannot be read: {error.strerror}.") from error
+
+    def _import(self, business: Business, file: BinaryIO, *, size: int) -> None:
+        taken = skipped = 0
+        for number, line in self._with_progress(file, size):
+            if not line.strip():
+                continue
+            try:
+                _import_line(business, line)
+            except Unreadable as error:
+                skipped += 1
+                self.stderr.write(f"\rline {number}: {error}")
+            else:
+                taken += 1
+        self.stdout.write(f"{taken} calls imported, {skipped} lines skipped.")
+
+    def _with_progress(self, file: BinaryIO, size: int) -> Iterator[tuple[int, bytes]]:
+        """Numbered lines; a bar on a terminal while they are read."""
+        done, shown = 0, -1
+        for number, line in enumerate(file, start=1):
+            yield number, line
+            done += len(line)
+            percent = 100 * done // size if size else 0
+            if size and percent != shown and self.stderr.isatty():
+                shown = percent
+                bar = "#" * (_WIDTH * percent // 100)
+                end = "\n" if percent == 100 else ""
+                self.stderr.write(f"\r[{bar:<{_WIDTH}}] {percent} %, line {number}", ending=end)
+
+
+def _import_line(business: Business, line: bytes) -> None:
+    """Raises Unreadable."""
+    told = Incoming(line).json()
+    provider = told.pop("provider", Provider.KAIVOX)
+    if provider not in Provider.values:
+        raise Unreadable(f"provider: {json.dumps(provider)[:40]} is none of ours.")
+    report = report_of(told)
+    ingest_call(business=business, provider=provider, report=report, now=timezone.now())

@@ -1,0 +1,125 @@
+"""KaiVox's own voice engine, and whoever speaks its format: see docs/voice.md.
+
+Signed like our webhooks, in either of their two forms.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from rest_framework import serializers
+
+from calls.models import Direction, Outcome, Sentiment, Status
+from calls.providers.incoming import Incoming, same
+from calls.report import CallReport, Unreadable, link_of, number_of
+from calls.transcripts import MAX_TURNS, turn
+from kaivox.api.fields import InstantField, TextField, TruthField, WholeNumberField
+from kaivox.api.serializers import WriteSerializer
+from webhooks import signing
+
+
+class EngineTurn(WriteSerializer):
+    """What one side said."""
+
+    speaker = serializers.ChoiceField(choices=["agent", "caller"])
+    text = TextField(allow_blank=True, max_length=100_000)
+    offset_seconds = serializers.FloatField(
+        required=False, min_value=0, max_value=86_400, help_text="Since the call began."
+    )
+
+
+class EngineCall(WriteSerializer):
+    """What is known of a call at this moment. Tell it as often as you like: when it starts, when it
+    ends, when it is analysed. What is left out stays as it was told before."""
+
+    call_id = TextField(max_length=200, help_text="Yours; the same in every message of one call.")
+    status = serializers.ChoiceField(choices=Status.choices)
+    direction = serializers.ChoiceField(choices=Direction.choices, required=False)
+    from_number = TextField(
+        max_length=200, required=False, allow_null=True, help_text="Null or `anonymous`: withheld."
+    )
+    to_number = TextField(max_length=200, required=False, allow_null=True)
+    caller_name = TextField(max_length=200, required=False, allow_blank=True)
+    started_at = InstantField(required=False)
+    ended_at = InstantField(required=False, allow_null=True)
+    duration_seconds = WholeNumberField(min_value=0, max_value=86_400, required=False)
+    end_reason = TextField(max_length=100, required=False, allow_blank=True)
+    outcome = serializers.ChoiceField(choices=Outcome.choices, required=False, allow_null=True)
+    sentiment = serializers.ChoiceField(choices=Sentiment.choices, required=False, allow_null=True)
+    sentiment_score = serializers.FloatField(
+        min_value=-1, max_value=1, required=False, allow_null=True
+    )
+    summary = TextField(max_length=100_000, required=False, allow_blank=True)
+    recording_url = TextField(max_length=2000, required=False, allow_null=True)
+    transcript = EngineTurn(many=True, required=False, max_length=MAX_TURNS)
+    analysis_follows = TruthField(
+        required=False, help_text="Sentiment and summary come in a later message; wait for them."
+    )
+
+
+def is_signed(incoming: Incoming, secret: str, now: datetime) -> bool:
+    ours = incoming.header("X-KaiVox-Signature")
+    if ours:
+        return signing.verify(incoming.body, ours, secret, now=now.timestamp())
+    return _is_signed_by_standard(incoming, secret, now)
+
+
+def _is_signed_by_standard(incoming: Incoming, secret: str, now: datetime) -> bool:
+    """Standard Webhooks 1.0; its secrets are `whsec_` and base64."""
+    stamp, given = incoming.header("webhook-timestamp"), incoming.header("webhook-signature")
+    fresh = stamp.isascii() and stamp.isdigit() and abs(now.timestamp() - int(stamp)) <= 300
+    if not fresh or not secret.startswith("whsec_"):
+        return False
+    expected = signing.signature_headers(
+        incoming.body,
+        event_id=incoming.header("webhook-id"),
+        timestamp=int(stamp),
+        secrets=[secret],
+    )["webhook-signature"]
+    return any(same(signature, expected) for signature in given.split())
+
+
+def read(incoming: Incoming) -> CallReport:
+    return report_of(incoming.json())
+
+
+def report_of(payload: dict[str, Any]) -> CallReport:
+    """Raises Unreadable, which names each wrong field."""
+    serializer = EngineCall(data=payload)
+    if not serializer.is_valid():
+        raise Unreadable("; ".join(_complaints(serializer.errors))[:1000])
+    told = serializer.validated_data
+    return CallReport(
+        provider_call_id=told["call_id"],
+        status=told["status"],
+        direction=told.get("direction", ""),
+        from_number=number_of(told.get("from_number")),
+        to_number=number_of(told.get("to_number")),
+        caller_name=told.get("caller_name", ""),
+        started_at=told.get("started_at"),
+        ended_at=told.get("ended_at"),
+        duration_seconds=told.get("duration_seconds"),
+        end_reason=told.get("end_reason", ""),
+        outcome=told.get("outcome") or "",
+        sentiment=told.get("sentiment") or "",
+        sentiment_score=told.get("sentiment_score"),
+        summary=told.get("summary", ""),
+        recording_url=link_of(told.get("recording_url")),
+        turns=[
+            turn(one["speaker"], one["text"], one.get("offset_seconds"))
+            for one in told.get("transcript", [])
+        ],
+        more_to_come=told.get("analysis_follows", False),
+    )
+
+
+def _complaints(errors: Any, path: str = "") -> list[str]:
+    """`transcript.3.speaker: …` for each error, however deep."""
+    if isinstance(errors, dict):
+        pairs = errors.items()
+    elif isinstance(errors, list) and any(isinstance(item, dict) for item in errors):
+        pairs = ((str(place), item) for place, item in enumerate(errors) if item)
+    else:
+        return [f"{path}: {' '.join(map(str, errors))}"]
+    return [line for name, item in pairs for line in _complaints(item, f"{path}.{name}".strip("."))]

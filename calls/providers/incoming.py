@@ -1,0 +1,83 @@
+"""One HTTP request of a provider, and its body as JSON or as a form."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from calls.report import Unreadable
+
+# Neither can be stored; a provider's text is kept without it rather than refused.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """`headers` by lower-case name. `urls`: how the provider may have spelled our address."""
+
+    body: bytes
+    content_type: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    urls: Sequence[str] = ()
+
+    def header(self, name: str) -> str:
+        return self.headers.get(name.lower(), "")
+
+    def json(self) -> dict[str, Any]:
+        """Raises Unreadable."""
+        try:
+            value = json.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            raise Unreadable(f"Not JSON: {error}"[:300]) from error
+        if not isinstance(value, dict):
+            raise Unreadable("Not a JSON object.")
+        return dict(_storable(value))
+
+    def form(self) -> dict[str, str]:
+        """Form fields, or those of a flat JSON object. Raises Unreadable."""
+        if "json" in self.content_type:
+            return {name: str(value) for name, value in self.json().items() if value is not None}
+        return {name: _UNSTORABLE.sub("", value) for name, value in self.pairs()}
+
+    def pairs(self) -> list[tuple[str, str]]:
+        try:
+            text = self.body.decode()
+            return parse_qsl(text, keep_blank_values=True, max_num_fields=1000, errors="replace")
+        except ValueError as error:
+            raise Unreadable("Not a form.") from error
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("", value) if _UNSTORABLE.search(value) else value
+    if isinstance(value, dict):
+        return {_storable(name): _storable(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    return value
+
+
+def same(one: str, other: str) -> bool:
+    """Compares in a time that tells nothing; text of any kind, none equals none."""
+    return bool(one) and hmac.compare_digest(one.encode(), other.encode())
+
+
+def mapping_of(value: Any) -> Mapping[str, Any]:
+    """`value` where it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def items_of(value: Any) -> list[Mapping[str, Any]]:
+    """The objects of `value` where it is a list."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def number_of_seconds(value: Any) -> float | None:
+    """An offset; anything but a number is unknown."""
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if known else None

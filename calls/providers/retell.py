@@ -1,0 +1,110 @@
+"""Retell: the webhooks `call_started`, `call_ended` and `call_analyzed`.
+
+docs.retellai.com/features/webhook-overview and /api-references/get-call (November 2026).
+`X-Retell-Signature: v=<Unix milliseconds>,d=<hex>`, HMAC-SHA256 over the body and that number,
+under the API key. `call_analyzed` repeats the whole call and adds sentiment and summary.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from calls.models import Direction, Outcome, Sentiment, Status
+from calls.providers.incoming import Incoming, items_of, mapping_of, number_of_seconds, same
+from calls.report import CallReport, instant_of, link_of, number_of, text_of, whole_seconds
+from calls.transcripts import Turn, turn
+
+TOLERANCE: Final = timedelta(minutes=5)
+_SIGNATURE = re.compile(r"v=(\d{1,16}),d=([0-9a-f]{64})", re.ASCII)
+_SPEAKER: Final = {"agent": "agent", "user": "caller"}
+_NOBODY_CAME: Final = frozenset(
+    {"dial_busy", "dial_failed", "dial_no_answer", "invalid_destination", "user_declined"}
+    | {"registered_call_timeout", "error_user_not_joined", "marked_as_spam", "network_blocked"}
+)
+# Retell's side could not go on.
+_BROKE: Final = ("error_", "telephony_provider_", "sip_routing", "concurrency_", "no_valid_payment")
+
+
+def is_signed(incoming: Incoming, secret: str, now: datetime) -> bool:
+    found = _SIGNATURE.fullmatch(incoming.header("X-Retell-Signature"))
+    if found is None or abs(now.timestamp() - int(found[1]) / 1000) > TOLERANCE.total_seconds():
+        return False
+    signed = incoming.body + found[1].encode()
+    return same(found[2], hmac.digest(secret.encode(), signed, "sha256").hex())
+
+
+def read(incoming: Incoming) -> CallReport | None:
+    payload = incoming.json()
+    call, event = mapping_of(payload.get("call")), payload.get("event")
+    if event not in ("call_started", "call_ended", "call_analyzed"):
+        return None
+    if event == "call_started":
+        return CallReport(status=Status.IN_PROGRESS, **_facts(call))
+    return _read_end(call, analyzed=event == "call_analyzed")
+
+
+def _read_end(call: Mapping[str, Any], *, analyzed: bool) -> CallReport:
+    analysis = mapping_of(call.get("call_analysis"))
+    reason = text_of(call.get("disconnection_reason"), 100)
+    turns = _turns(call.get("transcript_object"))
+    facts = _facts(call)
+    spoke = any(one["speaker"] == "caller" for one in turns)
+    sentiment = text_of(analysis.get("user_sentiment")).lower()
+    milliseconds = number_of_seconds(call.get("duration_ms"))
+    return CallReport(
+        status=_end(reason, spoke=spoke, inbound=facts["direction"] != Direction.OUTBOUND),
+        ended_at=instant_of(call.get("end_timestamp")),
+        duration_seconds=whole_seconds(None if milliseconds is None else milliseconds / 1000),
+        end_reason=reason,
+        outcome=_outcome(reason, analysis),
+        sentiment=sentiment if sentiment in Sentiment.values else "",
+        summary=text_of(analysis.get("call_summary")),
+        recording_url=link_of(call.get("recording_url")),
+        turns=turns,
+        more_to_come=not analyzed,
+        **facts,
+    )
+
+
+def _facts(call: Mapping[str, Any]) -> dict[str, Any]:
+    direction = call.get("direction")
+    return {
+        "provider_call_id": text_of(call.get("call_id"), 201),
+        "direction": direction if direction in Direction.values else "",
+        "from_number": number_of(call.get("from_number")),
+        "to_number": number_of(call.get("to_number")),
+        "started_at": instant_of(call.get("start_timestamp")),
+    }
+
+
+def _end(reason: str, *, spoke: bool, inbound: bool) -> Status:
+    if reason in _NOBODY_CAME:
+        return Status.MISSED
+    if reason.startswith(_BROKE) and not spoke:
+        # Somebody called and nobody answered them: for the business that is a missed call.
+        return Status.MISSED if inbound else Status.FAILED
+    return Status.COMPLETED
+
+
+def _outcome(reason: str, analysis: Mapping[str, Any]) -> str:
+    if reason in ("voicemail_reached", "machine_detected") or analysis.get("in_voicemail") is True:
+        return Outcome.VOICEMAIL
+    told = text_of(mapping_of(analysis.get("custom_analysis_data")).get("outcome")).lower()
+    return told if told in Outcome.values else ""
+
+
+def _turns(transcript: Any) -> list[Turn]:
+    return [
+        turn(_SPEAKER[str(one["role"])], text_of(one.get("content")), _begin(one))
+        for one in items_of(transcript)
+        if one.get("role") in _SPEAKER
+    ]
+
+
+def _begin(one: Mapping[str, Any]) -> float | None:
+    words = items_of(one.get("words"))
+    return number_of_seconds(words[0].get("start")) if words else None
