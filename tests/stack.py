@@ -1,0 +1,142 @@
+"""KaiVox as its users run it, in processes of its own: web, worker and beat on an empty database.
+
+Embedded profile: `manage.py up`. Production profile: gunicorn, a worker and beat, on a database,
+a Redis and a broker of the run (`python -m tests.servers`).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 60
+STOP_SECONDS = 15
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running KaiVox: where it answers, and the environment its commands need."""
+
+    url: str
+    environment: dict[str, str]
+    log: Path
+
+    def manage(self, *arguments: str) -> str:
+        """What `manage.py …` prints on stdout."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+@contextmanager
+def running_stack(folder: Path, **variables: str) -> Iterator[Stack]:
+    """Starts everything on a free port and an empty database; stops it at the end of the block."""
+    port = _free_port()
+    environment = {
+        **os.environ,
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "KAIVOX_VAR": str(folder / "var"),
+        "HTTPS_ONLY": "0",
+        "WEBHOOK_ALLOW_PRIVATE": "1",
+        **variables,
+    }
+    log = folder / "log"
+    with ExitStack() as stack:
+        if "DATABASE_URL" in os.environ:
+            environment["DATABASE_URL"] = stack.enter_context(empty_database(f"flow_{port}"))
+        running = Stack(f"http://127.0.0.1:{port}", environment, log)
+        if "DATABASE_URL" in os.environ:
+            running.manage("migrate", "--verbosity", "0")
+            running.manage("seed_demo")
+        for command in _commands(folder):
+            stack.enter_context(_process(command, environment, log))
+        _wait_until_ready(running)
+        yield running
+
+
+def _commands(folder: Path) -> list[list[str]]:
+    if "DATABASE_URL" not in os.environ:
+        return [[sys.executable, "manage.py", "up"]]
+    celery = [sys.executable, "-m", "celery", "--quiet", "-A", "kaivox"]
+    worker = ["worker", "--pool", "threads", "--concurrency", "8", "--queues", "celery,webhooks"]
+    return [
+        [sys.executable, "-m", "gunicorn", "--config", "kaivox/gunicorn.py", "kaivox.wsgi"],
+        [*celery, *worker, "--without-gossip", "--without-mingle"],
+        [*celery, "beat", "--schedule", str(folder / "beat"), "--pidfile="],
+    ]
+
+
+@contextmanager
+def _process(command: list[str], environment: dict[str, str], log: Path) -> Iterator[None]:
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=output, stderr=output
+        )
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+
+
+@contextmanager
+def empty_database(name: str) -> Iterator[str]:
+    """The URL of an empty database beside the one that DATABASE_URL names."""
+    parts = urlsplit(os.environ["DATABASE_URL"])
+    maintenance = urlunsplit(parts._replace(path="/postgres"))
+    with psycopg.connect(maintenance, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        try:
+            yield urlunsplit(parts._replace(path=f"/{name}"))
+        finally:
+            connection.execute(
+                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+
+
+def _wait_until_ready(stack: Stack) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{stack.url}/readyz", timeout=2) as response:
+                if response.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    raise AssertionError(f"KaiVox does not start:\n{stack.log.read_text()[-4000:]}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
