@@ -93,8 +93,8 @@ beat: $(RUN) ## Celery beat: exactly one
 
 ##@ Keep
 .PHONY: schema
-schema: $(DEV) ## Write the OpenAPI snapshot anew
-	$(EMBEDDED) $(PYTHON) manage.py spectacular --validate --fail-on-warn --file tests/snapshots/openapi.yaml
+schema: $(DEV) ## Write openapi.json and the Postman collection anew
+	$(EMBEDDED) $(PYTHON) manage.py write_schema
 
 .PHONY: lock
 lock: $(DEV) ## Compile requirements*.in into the exact sets

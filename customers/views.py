@@ -20,6 +20,11 @@ class CustomerViewSet(ReadViewSet):
     filterset_class = CustomerFilters
     ordering = "-created_at"
     ordering_fields = ("created_at", "name", "updated_at", "last_visit_at")
+    body_serializers = {"create": NewCustomer, "partial_update": CustomerPatch}
+    refusals = {
+        "create": (operations.CustomerExists, operations.NotReachable),
+        "partial_update": (operations.CustomerExists, operations.NotReachable),
+    }
 
     def create(self, request: Request) -> Response:
         """Add a customer: `name`, and at least one of `phone` and `email`.

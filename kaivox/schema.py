@@ -1,27 +1,40 @@
-"""What the OpenAPI document says of webhooks: each event type as a request that we send."""
+"""The OpenAPI document: made from the views, each event type added as a request that we send."""
 
 from __future__ import annotations
 
+import threading
+from functools import cache
 from typing import Any, Final
+
+from drf_spectacular.generators import SchemaGenerator
 
 from webhooks.event_types import EVENT_TYPES, EventType
 
 Schema = dict[str, Any]
 
+_DESCRIPTION: Final = (
+    "Appointments, customers and calls of a business, and its events as webhooks. Answers are JSON "
+    "in one envelope; errors name their field. Guides: /docs."
+)
+_TAGS: Final = {
+    "appointments": "Free times, bookings, moves, cancellations.",
+    "customers": "The people who call, book and come.",
+    "calls": "Calls with transcript, summary and sentiment.",
+    "staff": "Who performs services, and when.",
+    "services": "What can be booked.",
+    "webhooks": "Receivers of events, and what was sent to them.",
+    "business": "Your business, your quota, your key.",
+    "index": "The list of resources.",
+}
 # What `data` of an event is: the object as the API shows it.
 _SHOWN: Final = {
     "appointment": "Appointment",
-    "call": "Call",
-    "call.completed": "CallWithTranscript",
+    "call": "CallWithTranscript",
     "customer": "Customer",
 }
 _RESCHEDULED: Final[Schema] = {
-    "type": "object",
-    "properties": {
-        "previous_start_time": {"type": "string", "format": "date-time"},
-        "previous_staff_id": {"type": "integer", "format": "int64"},
-    },
-    "required": ["previous_start_time", "previous_staff_id"],
+    "previous_start_time": {"type": "string", "format": "date-time"},
+    "previous_staff_id": {"type": "integer", "format": "int64"},
 }
 _HEADERS: Final = {
     "X-KaiVox-Event": "The event's type.",
@@ -34,9 +47,28 @@ _HEADERS: Final = {
 }
 
 
+_lock = threading.Lock()
+
+
+@cache
+def document() -> Schema:
+    """The whole document. Made once per process; callers must not change it."""
+    with _lock:  # the generator keeps state of its own in its modules
+        made: Schema = SchemaGenerator().get_schema(request=None, public=True)
+        return made
+
+
+def introduce(result: Schema, generator: Any, request: Any, public: bool) -> Schema:
+    """drf-spectacular's hook: what a reader of the whole document sees first."""
+    result["info"]["description"] = _DESCRIPTION
+    result["servers"] = [{"url": "/", "description": "Where this document comes from."}]
+    result["tags"] = [{"name": name, "description": text} for name, text in _TAGS.items()]
+    return result
+
+
 def add_webhooks(result: Schema, generator: Any, request: Any, public: bool) -> Schema:
-    """drf-spectacular's hook."""
-    types = list(EVENT_TYPES.values()) if isinstance(EVENT_TYPES, dict) else list(EVENT_TYPES)
+    """drf-spectacular's hook: each event type as a request that we send."""
+    types = EVENT_TYPES.values()
     schemas = result["components"]["schemas"]
     schemas |= {_name(kind): _envelope(kind, schemas) for kind in types}
     result["components"]["schemas"] = dict(sorted(schemas.items()))
@@ -50,10 +82,15 @@ def _name(kind: EventType) -> str:
 
 
 def _envelope(kind: EventType, schemas: Schema) -> Schema:
-    shown = _SHOWN.get(kind.name) or _SHOWN[kind.name.partition(".")[0]]
-    data: Schema = {"$ref": f"#/components/schemas/{shown}"} if shown in schemas else {}
+    shown = _SHOWN[kind.name.partition(".")[0]]
+    data: Schema = {"$ref": f"#/components/schemas/{shown}"}
     if kind.name == "appointment.rescheduled":
-        data = {"allOf": [data, _RESCHEDULED]}
+        of = schemas[shown]
+        data = {
+            "type": "object",
+            "properties": {**of["properties"], **_RESCHEDULED},
+            "required": [*of["required"], *_RESCHEDULED],
+        }
     properties: Schema = {
         "id": {"type": "string", "pattern": "^evt_", "description": "The same on every attempt."},
         "type": {"type": "string", "const": kind.name},

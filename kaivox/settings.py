@@ -446,22 +446,7 @@ LOGGING = {
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "KaiVox API",
-    "DESCRIPTION": (
-        "Appointments, customers and calls of a business, and its events as webhooks. Answers are "
-        "JSON in one envelope; errors name their field. Guides: /docs."
-    ),
     "VERSION": "1.0.0",
-    "SERVERS": [{"url": "/", "description": "Where this document comes from."}],
-    "TAGS": [
-        {"name": "appointments", "description": "Free times, bookings, moves, cancellations."},
-        {"name": "customers", "description": "The people who call, book and come."},
-        {"name": "calls", "description": "Calls with transcript, summary and sentiment."},
-        {"name": "staff", "description": "Who performs services, and when."},
-        {"name": "services", "description": "What can be booked."},
-        {"name": "webhooks", "description": "Receivers of events, and what was sent to them."},
-        {"name": "business", "description": "Your business, your quota, your key."},
-        {"name": "index", "description": "The list of resources."},
-    ],
     "SORT_OPERATION_PARAMETERS": False,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "OAS_VERSION": "3.1.0",
@@ -473,5 +458,5 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
-    "POSTPROCESSING_HOOKS": ["kaivox.api.schema.add_frame", "kaivox.schema.add_webhooks"],
+    "POSTPROCESSING_HOOKS": ["kaivox.api.schema.add_frame", "kaivox.schema.introduce", "kaivox.schema.add_webhooks"],
 }

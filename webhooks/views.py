@@ -34,6 +34,12 @@ from webhooks.serializers import (
     TestEvent,
 )
 
+_REPLAYED = {
+    "type": "object",
+    "properties": {"replayed": {"type": "integer", "description": "How many deliveries."}},
+    "required": ["replayed"],
+}
+
 
 class EndpointViewSet(ReadViewSet):
     """Receivers of events. Each event goes once to every active one that subscribes to its type."""
@@ -85,7 +91,9 @@ class EndpointViewSet(ReadViewSet):
         )
         return Answer({"id": endpoint.pk, "deleted": True})
 
-    @extend_schema(request=TestEvent, responses={202: DeliverySerializer})
+    @extend_schema(
+        operation_id="test_webhook", request=TestEvent, responses={202: DeliverySerializer}
+    )
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: str) -> Response:
         """Send the example of an event type, signed like any event, to this receiver alone."""
@@ -95,7 +103,11 @@ class EndpointViewSet(ReadViewSet):
         )
         return _accepted(delivery)
 
-    @extend_schema(request=SecretRotation, responses=EndpointWithSecretSerializer)
+    @extend_schema(
+        operation_id="rotate_webhook_secret",
+        request=SecretRotation,
+        responses=EndpointWithSecretSerializer,
+    )
     @action(detail=True, methods=["post"], url_path="rotate-secret")
     def rotate_secret(self, request: Request, pk: str) -> Response:
         """Make a new secret. For the grace every request carries the signatures of both."""
@@ -105,7 +117,7 @@ class EndpointViewSet(ReadViewSet):
             operations.rotate_secret(endpoint=endpoint, grace=grace, now=timezone.now())
         )
 
-    @extend_schema(request=Recovery)
+    @extend_schema(operation_id="recover_webhook", request=Recovery, responses={202: _REPLAYED})
     @action(detail=True, methods=["post"])
     def recover(self, request: Request, pk: str) -> Response:
         """Send again what this receiver missed since an instant: deliveries that were given up or
@@ -114,7 +126,7 @@ class EndpointViewSet(ReadViewSet):
         replayed = operations.recover(endpoint=endpoint, now=timezone.now(), **self.body(Recovery))
         return Answer({"replayed": replayed}, status=202)
 
-    @extend_schema(responses=EndpointHealthSerializer)
+    @extend_schema(operation_id="get_webhook_health", responses=EndpointHealthSerializer)
     @action(detail=True, methods=["get"])
     def health(self, request: Request, pk: str) -> Response:
         """How this receiver has fared in the last 24 hours."""
@@ -140,7 +152,9 @@ class DeliveryViewSet(ReadViewSet):
         attempts = Prefetch("attempts", Attempt.objects.order_by("number"))
         return rows.defer(None).prefetch_related(attempts)
 
-    @extend_schema(request=None, responses={202: DeliverySerializer})
+    @extend_schema(
+        operation_id="redeliver_delivery", request=None, responses={202: DeliverySerializer}
+    )
     @action(detail=True, methods=["post"])
     def redeliver(self, request: Request, pk: str) -> Response:
         """Send it once more, now: the same id, the same bytes, a new signature."""

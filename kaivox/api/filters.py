@@ -79,7 +79,11 @@ class StrictFilterBackend(DjangoFilterBackend):
                 "name": name,
                 "in": "query",
                 "schema": item.schema,
-                "description": str(item.extra.get("help_text") or item.description),
+                "description": str(
+                    item.extra.get("help_text")
+                    or item.description
+                    or f"Exactly this {name.replace('_', ' ')}."
+                ),
             }
             for name, item in filterset_class.base_filters.items()
         ]

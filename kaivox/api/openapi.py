@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
-from kaivox.api.encoding import encode
 from kaivox.errors import DomainError
 
 Schema = dict[str, Any]
@@ -225,17 +225,19 @@ def parameter(name: str) -> Schema:
     return {"$ref": f"#/components/parameters/{name}"}
 
 
-def answer(data: Schema, meta: str = "Meta") -> Schema:
+def answer(data: Schema, meta: Schema) -> Schema:
     """The success envelope round `data`."""
     return {
         "type": "object",
-        "properties": {
-            "success": {"type": "boolean", "const": True},
-            "data": data,
-            "meta": {"$ref": f"#/components/schemas/{meta}"},
-        },
+        "properties": {"success": {"type": "boolean", "const": True}, "data": data, "meta": meta},
         "required": ["success", "data", "meta"],
     }
+
+
+def meta_with(properties: Mapping[str, Schema]) -> Schema:
+    """`meta` that holds more than the request id."""
+    known = {**META["properties"], **properties}
+    return {"type": "object", "properties": known, "required": list(known)}
 
 
 def error_answer(status: int, refusals: tuple[type[DomainError], ...] = ()) -> Schema:
@@ -276,8 +278,3 @@ def components() -> dict[str, dict[str, Schema]]:
         "responses": {f"Error{status}": error_answer(status) for status in _COMMON},
         "securitySchemes": SECURITY_SCHEMES,
     }
-
-
-def as_bytes(document: Schema) -> bytes:
-    """The document as it is served and kept in the repository."""
-    return encode(document)

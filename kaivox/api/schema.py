@@ -29,6 +29,8 @@ _VERB = {
 }
 _ALWAYS = (400, 401, 403, 406, 422, 429, 500, 503)
 _OF_BODIES = (411, 413, 415)
+_META = {"$ref": "#/components/schemas/Meta"}
+_PAGE_META = {"$ref": "#/components/schemas/PageMeta"}
 # Text is trimmed, and nothing may be left of it: Python strips a few more than `\\s` names.
 _VISIBLE = r"[^\s\x1c-\x1f\x85]"
 
@@ -44,6 +46,9 @@ class EnvelopeSchema(AutoSchema):
     view: Any
 
     # --- One operation -----------------------------------------------------------------------
+
+    def is_excluded(self) -> bool:
+        return not self.path.startswith("/api/")  # the doors of voice providers are not our API
 
     def get_operation(self, *args: Any, **kwargs: Any) -> Schema | None:
         operation: Schema | None = super().get_operation(*args, **kwargs)
@@ -207,17 +212,18 @@ class EnvelopeSchema(AutoSchema):
         response["headers"] = openapi.headers_of(*self._header_names(status_code))
         return response
 
-    def _framed(self, schema: Schema) -> Schema:
-        if "$ref" not in schema and "items" not in schema:
-            return openapi.answer(schema)
-        of = schema.get("items", schema).get("$ref", "").rpartition("/")[2]
+    def _framed(self, data: Schema) -> Schema:
+        """The envelope round `data`: a component of its own where the object is one."""
+        of = data.get("items", data).get("$ref", "").rpartition("/")[2]
+        more = getattr(self.view, "meta_schemas", {}).get(getattr(self.view, "action", None))
+        if more:
+            return openapi.answer(data, openapi.meta_with(more))
         if not of:
-            return openapi.answer(schema)
-        listed = "items" in schema
-        paged = listed and self._is_list()
-        name = f"{of}{'Page' if paged else 'List' if listed else 'Answer'}"
-        framed = openapi.answer(schema, "PageMeta" if paged else "Meta")
-        return self._component(name, framed)
+            return openapi.answer(data, _META)
+        if self._is_list():
+            return self._component(f"{of}Page", openapi.answer(data, _PAGE_META))
+        name = f"{of}List" if "items" in data else f"{of}Answer"
+        return self._component(name, openapi.answer(data, _META))
 
     def _component(self, name: str, schema: Schema) -> Schema:
         component = ResolvedComponent(
@@ -308,8 +314,8 @@ def _query(name: str, schema: Schema, description: str) -> Schema:
 
 def add_frame(result: Schema, generator: Any, request: Any, public: bool) -> Schema:
     """drf-spectacular's hook, last of all: the shared components, tidy paths, links."""
-    result["paths"] = {_tidy(path): item for path, item in result["paths"].items()}
-    _forget_enum_ids(result)
+    result["paths"] = {_tidy(path, item): item for path, item in result["paths"].items()}
+    _mend_enums(result)
     parts = result.setdefault("components", {})
     for kind, entries in openapi.components().items():
         parts[kind] = dict(sorted({**parts.get(kind, {}), **entries}.items()))
@@ -317,19 +323,30 @@ def add_frame(result: Schema, generator: Any, request: Any, public: bool) -> Sch
     return result
 
 
-def _tidy(path: str) -> str:
-    """Both spellings of the slash are routed; the one without is documented."""
+def _tidy(path: str, item: Schema) -> str:
+    """The spelling without a slash, and `{id}` where a nested router says `{endpoint_pk}`."""
+    names = [name for name in uritemplate.variables(path) if name.endswith("_pk")]
+    for name in names if len(uritemplate.variables(path)) == 1 else ():
+        path = path.replace(f"{{{name}}}", "{id}")
+        for operation in item.values():
+            for parameter in operation["parameters"]:
+                if parameter.get("name") == name:
+                    parameter["name"] = "id"
     return path.rstrip("/")
 
 
-def _forget_enum_ids(part: Any) -> None:
-    """drf-spectacular's marks for a hook that we do not use: our enumerations stay in place."""
+def _mend_enums(part: Any) -> None:
+    """Takes out drf-spectacular's marks for a hook that we do not use (our enumerations stay in
+    place), and puts `null` where the type allows it."""
     if isinstance(part, dict):
         part.pop("x-spec-enum-id", None)
+        part.pop("readOnly", None)  # what is read and what is written have schemas of their own
+        if "enum" in part and "null" in part.get("type", ()) and None not in part["enum"]:
+            part["enum"] = [*part["enum"], None]
     for inner in (
         part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
     ):
-        _forget_enum_ids(inner)
+        _mend_enums(inner)
 
 
 def _add_links(paths: dict[str, Schema]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -20,7 +20,8 @@ from kaivox.api.filters import refuse_broken_encoding, refuse_unknown
 from kaivox.api.parsers import MAX_BODY, BodyTooLarge
 from kaivox.api.renderers import EnvelopeRenderer, StreamedRenderer
 from kaivox.api.responses import Answer, error_response
-from kaivox.api.serializers import QuerySerializer
+from kaivox.api.serializers import QuerySerializer, WriteSerializer
+from kaivox.errors import DomainError
 
 # An answer differs by these: caches between us and the caller must not mix them up.
 _VARY = "Accept, Authorization, X-API-Key"
@@ -37,15 +38,19 @@ class FramedView(APIView):
 
     `scope` is the resource that a key must hold (`appointments` → `appointments:read` to GET,
     `appointments:write` otherwise); None: any valid key. `charged` is False where a call costs
-    no quota. `query_serializers` names the query of each action that takes one, and
-    `body_serializers` the body. `deprecated_since` and `sunset_at` announce the end of a view
-    (RFC 9745, RFC 8594).
+    no quota. `query_serializers` names the query of each action that takes one.
+    `deprecated_since` and `sunset_at` announce the end of a view (RFC 9745, RFC 8594).
+
+    Read by `kaivox.api.schema` alone, by action: `body_serializers`, `meta_schemas` (properties of
+    `meta`), `refusals` (the DomainErrors that it may raise).
     """
 
     scope: ClassVar[str | None] = None
     charged: ClassVar[bool] = True
     query_serializers: ClassVar[Mapping[str, type[QuerySerializer]]] = {}
-    body_serializers: ClassVar[Mapping[str, Any]] = {}
+    body_serializers: ClassVar[Mapping[str, type[WriteSerializer]]] = {}
+    meta_schemas: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    refusals: ClassVar[Mapping[str, Sequence[type[DomainError]]]] = {}
     deprecated_since: ClassVar[datetime | None] = None
     sunset_at: ClassVar[datetime | None] = None
     query: dict[str, Any]

@@ -1,0 +1,130 @@
+"""Is each answer of the suite as openapi.json says? `conftest` puts `check` behind every request of
+the test clients, so an answer that the document does not know fails the test that caused it.
+
+Stricter than the document in one point: answers hold no field that it does not name. (Clients must
+let new fields pass, so the document itself leaves objects open.)
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+from django.http import HttpResponseBase
+
+DOCUMENT = Path(__file__).parent.parent / "openapi.json"
+# Made up by tests/api/shelf.py.
+_NOT_DOCUMENTED = re.compile(r"/api/v1/books\b")
+
+
+def check(method: str, path: str, response: HttpResponseBase) -> None:
+    """Raises AssertionError where the answer is not as documented."""
+    if not path.startswith("/api/v1") or _NOT_DOCUMENTED.match(path):
+        return
+    here = f"{method} {path} → {response.status_code}"
+    item = operations_at(path.rstrip("/"))
+    operation = (item or {}).get({"HEAD": "GET"}.get(method, method).lower())
+    if operation is None:
+        _check_undocumented(here, method, item, response)
+        return
+    documented = operation["responses"].get(str(response.status_code))
+    assert documented is not None, f"{here}: the document has no such answer: {body_of(response)!r}"
+    _check_content(here, method, resolve(documented), response)
+
+
+def _check_undocumented(here: str, method: str, item: Any, response: Any) -> None:
+    if method == "OPTIONS" and response.status_code < 300:
+        return
+    assert response.status_code >= 400, f"{here}: the document has no such operation."
+    if not _is_page(response):
+        _validate(here, {"$ref": "#/components/schemas/Error"}, body_of(response))
+
+
+def _check_content(here: str, method: str, documented: Any, response: Any) -> None:
+    content = documented.get("content", {})
+    if method == "HEAD" or _is_page(response):
+        return
+    if not content:
+        assert response.status_code == 304 or not body_of(response), f"{here}: no body is expected."
+        return
+    media_type = response["Content-Type"].partition(";")[0]
+    assert media_type in content, f"{here}: {media_type} is not documented."
+    if media_type == "application/json":
+        _validate(here, content[media_type]["schema"], body_of(response))
+
+
+def _is_page(response: Any) -> bool:
+    return bool(response.headers.get("Content-Type", "").startswith("text/html"))
+
+
+def body_of(response: Any) -> bytes:
+    return b"" if response.streaming else bytes(response.content)
+
+
+def _validate(here: str, schema: dict[str, Any], body: bytes) -> None:
+    try:
+        validator(json.dumps(schema, sort_keys=True)).validate(json.loads(body))
+    except jsonschema_rs.ValidationError as error:
+        where = "/".join(str(step) for step in error.instance_path)
+        raise AssertionError(f"{here}: not as documented at {where}: {error.message}") from error
+
+
+@cache
+def validator(schema: str) -> Any:
+    return jsonschema_rs.Draft202012Validator(
+        {**json.loads(schema), "components": strict_components()}, validate_formats=True
+    )
+
+
+@cache
+def document() -> dict[str, Any]:
+    return dict(json.loads(DOCUMENT.read_text(encoding="utf-8")))
+
+
+@cache
+def strict_components() -> dict[str, Any]:
+    """The components, every object closed unless it says otherwise."""
+    schemas = copy.deepcopy(document()["components"]["schemas"])
+    _close(schemas)
+    return {"schemas": schemas}
+
+
+def _close(part: Any) -> None:
+    if isinstance(part, dict):
+        if "properties" in part and "allOf" not in part and part.get("type") == "object":
+            part.setdefault("additionalProperties", False)
+        for inner in part.values():
+            _close(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            _close(inner)
+
+
+@cache
+def _templates() -> list[tuple[re.Pattern[str], str]]:
+    """Fixed paths before those with variables: `/appointments/slots` is no id."""
+    paths = sorted(document()["paths"], key=lambda path: path.count("{"))
+    return [(re.compile(re.sub(r"\{[^}]+\}", "[^/]+", path)), path) for path in paths]
+
+
+@cache
+def operations_at(path: str) -> dict[str, Any] | None:
+    for pattern, template in _templates():
+        if pattern.fullmatch(path):
+            return dict(document()["paths"][template])
+    return None
+
+
+def resolve(part: dict[str, Any]) -> dict[str, Any]:
+    """`part`, or what it refers to."""
+    if "$ref" not in part:
+        return part
+    found: Any = document()
+    for step in part["$ref"].removeprefix("#/").split("/"):
+        found = found[step]
+    return dict(found)
