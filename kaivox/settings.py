@@ -438,6 +438,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
     "loggers": {
         "django.server": {"handlers": ["stderr"], "propagate": False},
+        "urllib3": {"level": "ERROR"},  # what a webhook's receiver does wrong stands in its log
         "django.request": {"level": "ERROR"},  # a 404 of a client is not our news
     },
 }

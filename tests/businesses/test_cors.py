@@ -1,0 +1,93 @@
+"""Web pages that may call the API."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from kaivox.businesses.operations import change_business
+from tests.factories import make_key
+
+URL = "/api/v1/appointments"
+PAGE = "https://book.example.com"
+
+
+@pytest.fixture
+def http():
+    return Client()
+
+
+@pytest.fixture
+def named(business):
+    return change_business(business_id=business.pk, cors_origins=[PAGE], now=timezone.now())
+
+
+def preflight(http, origin, method="POST"):
+    return http.options(
+        URL,
+        headers={
+            "Origin": origin,
+            "Access-Control-Request-Method": method,
+            "Access-Control-Request-Headers": "x-api-key, idempotency-key",
+        },
+    )
+
+
+class TestPreflight:
+    def test_passes_for_a_named_page_without_a_key(self, http, named):
+        answer = preflight(http, PAGE)
+
+        assert answer.status_code == 200
+        assert answer["Access-Control-Allow-Origin"] == PAGE
+        allowed = answer["Access-Control-Allow-Headers"].lower()
+        for header in ("x-api-key", "authorization", "idempotency-key", "if-match"):
+            assert header in allowed
+        for method in ("GET", "POST", "PATCH", "DELETE"):
+            assert method in answer["Access-Control-Allow-Methods"]
+        assert int(answer["Access-Control-Max-Age"]) > 0
+
+    @pytest.mark.parametrize(
+        "origin", ("https://evil.example", "null", "https://book.example.com.evil", "http://[")
+    )
+    def test_does_not_pass_for_another(self, http, named, origin):
+        assert "Access-Control-Allow-Origin" not in preflight(http, origin)
+
+    def test_is_off_until_a_business_names_a_page(self, http, business):
+        assert "Access-Control-Allow-Origin" not in preflight(http, PAGE)
+
+    def test_costs_no_quota(self, http, named, client_of):
+        for _ in range(3):
+            preflight(http, PAGE)
+        answer = client_of(make_key(named)).get("/api/v1/business")
+
+        assert answer.json()["data"]["usage"]["day"]["used"] == 0
+
+
+class TestAnswer:
+    def test_is_readable_by_a_page_of_the_keys_own_business(self, client_of, named):
+        answer = client_of(make_key(named)).get(URL, HTTP_ORIGIN=PAGE)
+
+        assert answer["Access-Control-Allow-Origin"] == PAGE
+        assert "origin" in answer["Vary"].lower()
+        assert "Access-Control-Allow-Credentials" not in answer
+        exposed = answer["Access-Control-Expose-Headers"].lower()
+        for header in ("x-ratelimit-remaining", "ratelimit", "retry-after", "etag", "x-request-id"):
+            assert header in exposed
+
+    def test_is_not_readable_by_a_page_of_another_business(self, client_of, named, other_business):
+        answer = client_of(make_key(other_business)).get(URL, HTTP_ORIGIN=PAGE)
+
+        assert answer.status_code == 200
+        assert "Access-Control-Allow-Origin" not in answer
+
+    def test_of_a_wrong_key_is_readable_by_a_page_that_any_business_names(self, http, named):
+        answer = http.get(URL, headers={"Origin": PAGE, "X-API-Key": "wrong"})
+
+        assert (answer.status_code, answer["Access-Control-Allow-Origin"]) == (401, PAGE)
+
+    def test_varies_by_origin_without_one_too(self, client_of, named):
+        assert "origin" in client_of(make_key(named)).get(URL)["Vary"].lower()
+
+    def test_pages_outside_the_api_have_none(self, http, named):
+        assert "Access-Control-Allow-Origin" not in http.get("/admin/", headers={"Origin": PAGE})
