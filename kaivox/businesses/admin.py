@@ -192,7 +192,8 @@ def _revoke(request: HttpRequest, key: ApiKey, values: Values) -> str:
 
 
 def show_once(request: HttpRequest, issued: IssuedKey) -> HttpResponse:
-    """The page with the new key. The secret is in this answer and nowhere else."""
+    """The page with the new key. The secret is in this answer and nowhere else: pages of the admin
+    are `no-store`."""
     context = {
         **admin.site.each_context(request),
         "title": "Copy the key now",
@@ -200,9 +201,7 @@ def show_once(request: HttpRequest, issued: IssuedKey) -> HttpResponse:
         "secret": issued.secret,
         "opts": ApiKey._meta,
     }
-    response = TemplateResponse(request, "admin/businesses/key_issued.html", context)
-    response["Cache-Control"] = "no-store"
-    return response
+    return TemplateResponse(request, "admin/businesses/key_issued.html", context)
 
 
 @admin.register(ApiKey)

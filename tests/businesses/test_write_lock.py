@@ -1,0 +1,148 @@
+"""Writers queue."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from django.db import connection, transaction
+
+from kaivox.businesses import write_lock
+from kaivox.businesses.models import Business
+from kaivox.businesses.write_lock import atomic_write, write_transaction
+from kaivox.errors import Unavailable
+from tests.factories import make_business
+
+
+@atomic_write
+def make_and_fail():
+    make_business()
+    raise ZeroDivisionError
+
+
+@pytest.mark.django_db(transaction=True)
+class TestWriteTransaction:
+    def test_is_a_transaction(self):
+        with pytest.raises(ZeroDivisionError):
+            make_and_fail()
+
+        assert not Business.objects.exists()
+
+    def test_is_a_savepoint_inside_another(self):
+        with transaction.atomic():
+            with pytest.raises(ZeroDivisionError):
+                make_and_fail()
+            make_business()
+
+        assert Business.objects.count() == 1
+
+    def test_runs_hooks_after_the_commit_and_after_the_lock(self):
+        seen = []
+
+        def look():
+            with write_transaction():
+                seen.append(connection.in_atomic_block)
+
+        with write_transaction():
+            transaction.on_commit(look)
+            assert seen == []
+
+        assert seen == [True]
+
+    def test_threads_lose_no_update(self):
+        business = make_business(horizon_days=1)
+
+        @atomic_write
+        def add_a_day():
+            row = Business.objects.select_for_update().get(pk=business.pk)
+            row.horizon_days += 1
+            row.save(update_fields=["horizon_days"])
+
+        def work():
+            try:
+                for _ in range(5):
+                    add_a_day()
+            finally:
+                connection.close()
+
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        business.refresh_from_db()
+        assert business.horizon_days == 41
+
+
+HOLDER = """
+import fcntl, sys
+file = open(sys.argv[1], "w")
+fcntl.flock(file, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Of a database whose lock is held by another process, `holder`."""
+    return str(tmp_path / "db")
+
+
+@pytest.fixture
+def holder(path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, f"{path}.lock"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout.readline() == b"held\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdin.close()
+    process.stdout.close()
+
+
+class TestLockFile:
+    def test_holds_off_others_until_it_is_let_go(self, path, holder):
+        threading.Timer(0.2, holder.stdin.close).start()
+        began = time.monotonic()
+        with write_lock._write_lock(path):
+            waited = time.monotonic() - began
+
+        assert waited > 0.15
+
+    def test_is_let_go_by_a_process_that_is_killed(self, path, holder):
+        holder.kill()
+
+        with write_lock._write_lock(path):
+            pass
+
+    def test_patience_ends(self, path, holder, monkeypatch):
+        monkeypatch.setattr(write_lock, "PATIENCE_SECONDS", 0.05)
+
+        with pytest.raises(Unavailable), write_lock._write_lock(path):
+            pass
+
+    def test_patience_with_other_threads_ends_too(self, path, monkeypatch):
+        monkeypatch.setattr(write_lock, "PATIENCE_SECONDS", 0.05)
+        refused = []
+
+        def knock():
+            try:
+                with write_lock._write_lock(path):
+                    pass
+            except Unavailable as error:
+                refused.append(error.retry_after)
+
+        with write_lock._write_lock(path):
+            thread = threading.Thread(target=knock)
+            thread.start()
+            thread.join()
+
+        assert refused == [1]
