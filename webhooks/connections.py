@@ -13,7 +13,8 @@ import ssl
 import threading
 import time
 from functools import cache
-from typing import Final
+from http.client import HTTPResponse, IncompleteRead
+from typing import Any, Final
 
 import certifi
 from django.conf import settings
@@ -48,7 +49,40 @@ class RequestState(threading.local):
 state = RequestState()
 
 
+class _Lines:
+    """A file that remembers the last line it gave."""
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+        self.last = b""
+
+    def readline(self, limit: int = -1) -> bytes:
+        self.last = self.file.readline(limit)
+        return self.last
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+
+class _WholeHead(HTTPResponse):
+    """An answer whose head ends as it must. http.client takes the end of the connection for the end
+    of the head, and would read a success where the receiver died in the middle of a header."""
+
+    def begin(self) -> None:
+        lines = _Lines(self.fp)
+        self.fp: Any = lines
+        try:
+            super().begin()
+        finally:
+            if self.fp is lines:
+                self.fp = lines.file
+        if lines.last not in (b"\r\n", b"\n"):
+            raise IncompleteRead(lines.last)
+
+
 class _Guarded(HTTPConnection):
+    response_class = _WholeHead
+
     def _new_conn(self) -> socket.socket:
         state.opened = True
         self._report_to_deadline()

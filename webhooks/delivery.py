@@ -131,12 +131,14 @@ def _was_closed(error: ProtocolError) -> bool:
 def _failure(error: Exception, deadline: Deadline) -> Answer:
     if isinstance(error, BlockedDestination):
         return Answer(Outcome.BLOCKED_DESTINATION, message="This address cannot receive webhooks.")
-    if deadline.is_over or isinstance(error, HTTPTimeout | TimeoutError):
+    if deadline.is_over:
         return Answer(Outcome.TIMEOUT, message=_timeout_message(error))
     if isinstance(error, NameResolutionError):
         return Answer(Outcome.DNS_ERROR, message="The host name could not be found.")
-    if isinstance(error, NewConnectionError):
+    if isinstance(error, NewConnectionError):  # to urllib3 a kind of timeout
         return Answer(Outcome.CONNECT_ERROR, message="The connection was refused or failed.")
+    if isinstance(error, HTTPTimeout | TimeoutError):
+        return Answer(Outcome.TIMEOUT, message=_timeout_message(error))
     if isinstance(error, SSLError):
         return Answer(Outcome.TLS_ERROR, message=_certificate_message(error))
     if not isinstance(error, HTTPError):

@@ -34,6 +34,11 @@ from webhooks.serializers import (
     TestEvent,
 )
 
+_DELETED = {
+    "type": "object",
+    "properties": {"id": {"type": "integer"}, "deleted": {"type": "boolean"}},
+    "required": ["id", "deleted"],
+}
 _REPLAYED = {
     "type": "object",
     "properties": {"replayed": {"type": "integer", "description": "How many deliveries."}},
@@ -83,6 +88,7 @@ class EndpointViewSet(ReadViewSet):
         )
         return self.show(changed)
 
+    @extend_schema(responses={200: _DELETED})
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete a receiver. Nothing more is sent to it; its log stays as long as any."""
         endpoint = self.get_object()

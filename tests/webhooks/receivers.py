@@ -98,15 +98,29 @@ def running_receiver() -> Iterator[Receiver]:
         receiver.server_close()
 
 
+def read_request(connection: socket.socket) -> bytes:
+    """One whole request; empty where the sender hung up."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        if not (more := connection.recv(65_536)):
+            return b""
+        data += more
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+    while len(body) < length:
+        body += connection.recv(65_536)
+    return head + body
+
+
 @contextmanager
 def raw_receiver(talk: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A URL at which `talk` does with each connection what it likes, after the request's head."""
+    """A URL at which `talk` does with each connection what it likes, after the first request."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve(connection: socket.socket) -> None:
         with connection:
             try:
-                connection.recv(65_536)
+                read_request(connection)
                 talk(connection)
             except OSError:
                 pass  # the sender had enough
