@@ -6,8 +6,14 @@ import threading
 from functools import cache
 from typing import Any, Final
 
+from django.http import HttpResponse
 from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiYamlRenderer
+from rest_framework.request import Request
 
+from kaivox.api.encoding import encode, etag_of, tags_of
+from kaivox.api.renderers import EnvelopeRenderer, StreamedRenderer
+from kaivox.api.views import FramedView
 from webhooks.event_types import EVENT_TYPES, EventType
 
 Schema = dict[str, Any]
@@ -50,12 +56,45 @@ _HEADERS: Final = {
 _lock = threading.Lock()
 
 
+class YamlRenderer(StreamedRenderer):
+    """Chosen by `?format=yaml` or `Accept`; the view writes it."""
+
+    media_type = "application/yaml"
+    format = "yaml"
+
+
 @cache
 def document() -> Schema:
     """The whole document. Made once per process; callers must not change it."""
     with _lock:  # the generator keeps state of its own in its modules
         made: Schema = SchemaGenerator().get_schema(request=None, public=True)
         return made
+
+
+class SchemaView(FramedView):
+    """The OpenAPI document: JSON, or YAML where asked. Needs no key and costs nothing."""
+
+    schema = None
+    authentication_classes = ()
+    permission_classes = ()
+    throttle_classes = ()
+    renderer_classes = (EnvelopeRenderer, YamlRenderer)
+
+    def get(self, request: Request) -> HttpResponse:
+        written = _written(request.accepted_renderer.format)
+        tag = etag_of(written)
+        if tag in tags_of(request.META.get("HTTP_IF_NONE_MATCH", "")):
+            return HttpResponse(status=304, headers={"ETag": tag})
+        content_type = f"{request.accepted_media_type}; charset=utf-8"
+        headers = {"ETag": tag, "Cache-Control": "public, no-cache"}
+        return HttpResponse(written, content_type=content_type, headers=headers)
+
+
+@cache
+def _written(form: str) -> bytes:
+    if form == "yaml":
+        return bytes(OpenApiYamlRenderer().render(document(), renderer_context={}))
+    return encode(document())
 
 
 def introduce(result: Schema, generator: Any, request: Any, public: bool) -> Schema:

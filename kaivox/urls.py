@@ -9,10 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import include, path, re_path
 from django.views import defaults
 from django.views.csrf import csrf_failure as page_csrf_failure
-from drf_spectacular.views import SpectacularAPIView
 
 from kaivox.api import views as api
 from kaivox.pages import reference
+from kaivox.schema import SchemaView
 
 v1 = [
     path("", reference.ApiIndex.as_view(), name="index"),
@@ -28,7 +28,7 @@ v1 = [
 urlpatterns = [
     path("api/v1/", include(v1)),
     re_path(r"^api/v1$", reference.ApiIndex.as_view(schema=None)),
-    re_path(r"^api/schema/?$", SpectacularAPIView.as_view(), name="schema"),
+    re_path(r"^api/schema/?$", SchemaView.as_view(), name="schema"),
     re_path(r"^api/docs/?$", reference.swagger, name="api-docs"),
     re_path(r"^api/redoc/?$", reference.redoc, name="api-redoc"),
     path("api/redoc/redoc.js", reference.redoc_script, name="redoc-script"),

@@ -80,6 +80,30 @@ class TestDocument:
             validator.validate(json.loads(json.dumps(media["example"])))
 
 
+class TestServing:
+    @pytest.mark.parametrize("accept", ("", "*/*", "application/json", "text/html, */*"))
+    def test_is_json(self, accept):
+        response = Client().get("/api/schema", headers={"Accept": accept})
+        assert response["Content-Type"] == "application/json; charset=utf-8"
+        assert response.json()["openapi"] == "3.1.0"
+
+    @pytest.mark.parametrize("asked", ({"format": "yaml"}, {}))
+    def test_is_yaml_where_asked(self, asked):
+        accept = {} if asked else {"Accept": "application/yaml"}
+        response = Client().get("/api/schema/", asked, headers=accept)
+        assert response["Content-Type"].startswith("application/yaml")
+        assert yaml.safe_load(response.content)["openapi"] == "3.1.0"
+
+    def test_is_not_sent_twice(self):
+        tag = Client().get("/api/schema")["ETag"]
+        assert Client().get("/api/schema", headers={"If-None-Match": tag}).status_code == 304
+
+    def test_refuses_in_the_envelope(self):
+        for response in (Client().post("/api/schema"), Client().get("/api/schema?format=exe")):
+            assert response.json()["success"] is False
+            assert response.status_code in (405, 406)
+
+
 CONTRACT = """
 GET /api/v1
 GET /api/v1/business
