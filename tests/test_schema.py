@@ -6,6 +6,8 @@ import json
 import re
 
 import pytest
+import yaml
+from django.test import Client
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
