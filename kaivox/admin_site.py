@@ -1,4 +1,4 @@
-"""The admin site of KaiVox's staff: its front page, the calendar, the second factor."""
+"""The admin site of KaiVox's staff: its front page and the calendar."""
 
 from __future__ import annotations
 
@@ -25,10 +25,8 @@ class KaivoxAdminSite(AdminSite):
     def get_urls(self) -> list[URLPattern | URLResolver]:
         # The admin is set up before any model is there to import.
         from kaivox.pages.calendar import calendar
-        from kaivox.pages.two_factor import two_factor
 
         return [
-            path("two-factor/", self.admin_view(two_factor), name="two_factor"),
             path("calendar/", self.admin_view(calendar), name="calendar"),
             *super().get_urls(),
         ]

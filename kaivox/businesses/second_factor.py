@@ -17,7 +17,7 @@ from django_otp import user_has_device
 from kaivox.businesses.models import Membership, Role
 
 _GUARDED: Final = ("/admin/", "/settings")
-_OPEN: Final = ("/admin/login/", "/admin/logout/", "/admin/two-factor/", "/admin/jsi18n/")
+_OPEN: Final = ("/admin/login/", "/admin/logout/", "/admin/jsi18n/")
 
 
 def lacks_second_factor(user: Any) -> bool:
@@ -42,5 +42,5 @@ class RequireSecondFactor:
         guarded = path.startswith(_GUARDED) and not path.startswith(_OPEN)
         if guarded and lacks_second_factor(request.user):
             query = urlencode({"next": request.get_full_path()})
-            return HttpResponseRedirect(f"{reverse('admin:two_factor')}?{query}")
+            return HttpResponseRedirect(f"{reverse('two-factor')}?{query}")
         return self.get_response(request)

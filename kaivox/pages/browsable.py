@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from django.contrib.messages import get_messages
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
 from django.template.loader import render_to_string
@@ -52,6 +53,7 @@ class BrowsableRenderer(BrowsableAPIRenderer):
             self.template,
             {
                 "place": "browse",
+                "messages": get_messages(request._request),
                 "caller": caller_of(request),
                 "next": request._request.get_full_path(),
                 "csrf": get_token(request._request),

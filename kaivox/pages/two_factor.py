@@ -7,7 +7,8 @@ from io import BytesIO
 from typing import Any, Final
 
 import qrcode
-from django.contrib import admin, messages
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -22,6 +23,7 @@ RECOVERY_CODES: Final = 10
 
 
 @never_cache
+@login_required(login_url="login")
 def two_factor(request: HttpRequest) -> HttpResponse:
     """Asks for the code of a person's device; where they have none, sets one up with them."""
     user: Any = request.user
@@ -37,7 +39,7 @@ def _ask(request: HttpRequest) -> HttpResponse:
         device = match_token(request.user, request.POST.get("code", "").replace(" ", ""))
         if device is not None:
             login(request, device)
-            return _onward(request)
+            return HttpResponseRedirect(_next(request))
         messages.error(request, "This code is not right. Codes change every 30 seconds.")
     return _page(request, "ask")
 
@@ -84,17 +86,13 @@ def _qr(text: str) -> SafeString:
     return mark_safe(file.getvalue().decode().partition("?>")[2])  # noqa: S308 - drawn by us
 
 
-def _onward(request: HttpRequest) -> HttpResponseRedirect:
+def _next(request: HttpRequest) -> str:
+    """Where the person wanted to go; never to another site."""
     wanted = request.GET.get("next", "")
-    if not url_has_allowed_host_and_scheme(wanted, {request.get_host()}, request.is_secure()):
-        wanted = "/admin/"
-    return HttpResponseRedirect(wanted)
+    here = {request.get_host()}
+    return wanted if url_has_allowed_host_and_scheme(wanted, here, request.is_secure()) else "/settings"
 
 
 def _page(request: HttpRequest, step: str, **context: Any) -> HttpResponse:
-    base = admin.site.each_context(request)
-    return render(
-        request,
-        "admin/two_factor.html",
-        {**base, "title": "Second factor", "step": step, "next": request.GET.get("next"), **context},
-    )
+    shown = {"place": "settings", "step": step, "next": _next(request), **context}
+    return render(request, "settings/two_factor.html", shown)
