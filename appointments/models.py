@@ -24,6 +24,18 @@ class Status(models.TextChoices):
     NO_SHOW = "no_show"
 
 
+# The last word against double bookings, whatever the code above it does.
+NO_OVERLAP: Final = NoOverlap(
+    name="appointment_no_overlap",
+    key="staff",
+    start="busy_start",
+    end="busy_end",
+    excluded_statuses=[Status.CANCELLED],
+    violation_error_code="slot_unavailable",
+    violation_error_message="This member of staff is taken at that time.",
+)
+
+
 class BlockingQuerySet(BusinessQuerySet):
     """Of rows that block a member of staff in [busy_start, busy_end)."""
 
@@ -85,15 +97,7 @@ class Appointment(BusinessOwned):
             models.Index("business", "staff", "busy_start", "busy_end", name="appointment_busy"),
         ]
         constraints = [
-            NoOverlap(
-                name="appointment_no_overlap",
-                key="staff",
-                start="busy_start",
-                end="busy_end",
-                excluded_statuses=[Status.CANCELLED],
-                violation_error_code="slot_unavailable",
-                violation_error_message="This member of staff is taken at that time.",
-            ),
+            NO_OVERLAP,
             models.CheckConstraint(
                 name="appointment_times",
                 # An empty range overlaps nothing, and so would pass the constraint above.
@@ -111,9 +115,6 @@ class Appointment(BusinessOwned):
 
     def __str__(self) -> str:
         return f"#{self.pk}, {self.start_time:%Y-%m-%d %H:%M} UTC"
-
-
-NO_OVERLAP: Final = Appointment._meta.constraints[0]
 
 
 class HoldQuerySet(BlockingQuerySet):

@@ -326,7 +326,7 @@ def _put(appointment: Appointment, service: Service, place: Place) -> None:
 def _get(business: Business, appointment_id: int) -> Appointment:
     """Raises NotFound."""
     rows = Appointment.objects.for_business(business).with_names()
-    appointment = rows.filter(pk=appointment_id).first()
+    appointment: Appointment | None = rows.filter(pk=appointment_id).first()
     if appointment is None:
         raise NotFound
     return appointment
@@ -334,10 +334,9 @@ def _get(business: Business, appointment_id: int) -> Appointment:
 
 def _lock(business: Business, appointment_id: int) -> Appointment:
     """Locks the appointment: two changes of one queue here. Raises NotFound."""
-    rows = Appointment.objects.for_business(business).with_names()
-    appointment = (
-        rows.filter(pk=appointment_id).select_for_update(no_key=True, of=("self",)).first()
-    )
+    rows = Appointment.objects.for_business(business).with_names().filter(pk=appointment_id)
+    locked = rows.select_for_update(no_key=True, of=("self",))
+    appointment: Appointment | None = locked.first()
     if appointment is None:
         raise NotFound
     return appointment

@@ -152,11 +152,11 @@ def _lock_staff(wish: Wish, staff_id: int) -> StaffMember:
         staffmember_id=OuterRef("pk"), service_id=wish.service.pk
     )
     rows = StaffMember.objects.for_business(wish.business).filter(pk=staff_id)
-    staff = rows.annotate(offers=Exists(offers)).locked().first()
+    staff: StaffMember | None = rows.annotate(offers=Exists(offers)).locked().first()
     if staff is None:
         raise NotFound
     refuse_inactive(wish.service, staff)
-    if not staff.offers:
+    if not staff.offers:  # type: ignore[attr-defined]
         raise _not_qualified(wish.service, staff)
     return staff
 

@@ -45,7 +45,7 @@ class AppointmentSerializer(ReadSerializer):
     price = serializers.DecimalField(max_digits=10, decimal_places=2, help_text="As booked.")
     currency = serializers.CharField()
     status = serializers.ChoiceField(choices=Status.choices)
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     notes = serializers.CharField()
     cancellation_reason = serializers.CharField()
     call_id = serializers.IntegerField(
@@ -97,8 +97,8 @@ class StartFields(WriteSerializer):
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
         zone = values.pop("timezone", None) or self.context["business"].zone
         instant = values.pop("start_time", None)
-        local = [values.pop(name, None) for name in ("appointment_date", "appointment_time")]
-        start = self._read(instant, *local, zone)
+        day, clock = values.pop("appointment_date", None), values.pop("appointment_time", None)
+        start = self._read(instant, day, clock, zone)
         if start is None and self.needs_start(values):
             message = "Give start_time, or appointment_date and appointment_time."
             raise serializers.ValidationError({"start_time": [message]})
@@ -153,7 +153,7 @@ class NewAppointment(StartFields):
         help_text="A hold on this very time; it is used up.",
     )
     notes = TextField(max_length=5000, required=False, allow_blank=True)
-    source = TextField(max_length=40, required=False)
+    source = TextField(max_length=40, required=False)  # type: ignore[assignment]
     call_id = IdField(required=False, allow_null=True, help_text="The call it is booked in.")
     metadata = MetadataField(required=False)
 

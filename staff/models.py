@@ -66,6 +66,9 @@ class StaffMember(BusinessOwned):
     )
     services = models.ManyToManyField(Service, related_name="staff", blank=True)
 
+    # Set by `StaffQuerySet.with_schedule`.
+    coming_time_off: list[TimeOff]
+
     objects = StaffQuerySet.as_manager()
 
     class Meta:

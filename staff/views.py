@@ -3,7 +3,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, time
 from typing import Any
 
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from kaivox.api.viewsets import ReadViewSet
@@ -25,7 +24,8 @@ class StaffViewSet(ReadViewSet):
     ordering = "name"
     ordering_fields = ("name", "created_at", "updated_at")
 
-    def get_queryset(self) -> QuerySet[Any]:
+    def get_queryset(self) -> Any:
         today = timezone.now().astimezone(self.business.zone).date()
         midnight = datetime.combine(today, time(), self.business.zone).astimezone(UTC)
-        return super().get_queryset().with_schedule(since=midnight)
+        people: Any = super().get_queryset()
+        return people.with_schedule(since=midnight)

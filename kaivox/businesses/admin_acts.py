@@ -24,7 +24,8 @@ def _always(row: Any) -> bool:
 @dataclass(frozen=True, slots=True)
 class Act:
     """One button. `run(request, row, values)` returns the sentence to show afterwards, or an answer
-    of its own; `values` are the cleaned fields of `form`."""
+    of its own; `values` are the cleaned fields of `form`. `form_for(row)` makes the form where its
+    choices or first values depend on the row."""
 
     name: str
     label: str
@@ -33,6 +34,7 @@ class Act:
     form: type[forms.Form] = forms.Form
     is_offered: Callable[[Any], bool] = _always
     roles: Collection[str] = OWNERS
+    form_for: Callable[[Any], type[forms.Form]] | None = None
 
 
 class ActsAdmin(BusinessOwnedAdmin):
@@ -64,7 +66,8 @@ class ActsAdmin(BusinessOwnedAdmin):
             raise Http404
         if not self._offers(act, request, row):
             raise PermissionDenied
-        form = act.form(request.POST if request.method == "POST" else None)
+        form_class = act.form_for(row) if act.form_for else act.form
+        form = form_class(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             try:
                 done = act.run(request, row, form.cleaned_data)
