@@ -30,6 +30,10 @@ from kaivox.progress import Progress
 START_SECONDS: Final = 60.0
 
 
+class NotStarted(CommandError):
+    """What stands in the way, and what to do about it, in one sentence."""
+
+
 class Command(BaseCommand):
     help = "Starts everything on this machine: web, worker and beat, with demo data at first."
     requires_system_checks = ()
@@ -65,7 +69,7 @@ class Command(BaseCommand):
             self.password = first_start.make_administrator()
             self.keys = first_start.demo_keys(now=timezone.now())
         except DatabaseError as error:
-            raise CommandError(_about_database(error)) from error
+            raise NotStarted(_about_database(error)) from error
         finally:
             connection.close()
 
@@ -87,11 +91,11 @@ class Command(BaseCommand):
             self.tell("Stopped.")
 
     def wait_for_web(self, supervisor: Supervisor) -> None:
-        """Returns when the web server answers. Raises CommandError when it does not come up."""
+        """Returns when the web server answers. Raises NotStarted when it does not come up."""
         deadline = time.monotonic() + START_SECONDS
         while not supervisor.is_stopping and not _answers(f"{_local_url()}/healthz"):
             if supervisor.programs[0].exit_status is not None or time.monotonic() > deadline:
-                raise CommandError("The web server does not start; its own words stand above.")
+                raise NotStarted("The web server does not start; its own words stand above.")
             time.sleep(0.05)
 
 
@@ -123,7 +127,7 @@ def environment() -> dict[str, str]:
 
 
 def refuse_taken_port(host: str, port: int) -> None:
-    """Raises CommandError where nobody can listen there."""
+    """Raises NotStarted where nobody can listen there."""
     try:
         family, kind, *_, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -133,13 +137,13 @@ def refuse_taken_port(host: str, port: int) -> None:
             probe.bind(address)
             probe.listen()
     except PermissionError as error:
-        raise CommandError(
+        raise NotStarted(
             f"Port {port} needs special rights: choose one from 1024, like make up PORT=8001."
         ) from error
     except OSError as error:
         if isinstance(error, socket.gaierror) or "assign" in str(error):
-            raise CommandError(f"HOST={host} is no address of this machine.") from error
-        raise CommandError(
+            raise NotStarted(f"HOST={host} is no address of this machine.") from error
+        raise NotStarted(
             f"Port {port} on {host} is in use: stop what listens there, "
             f"or choose another, like make up PORT={port + 1}."
         ) from error
@@ -147,12 +151,12 @@ def refuse_taken_port(host: str, port: int) -> None:
 
 @contextmanager
 def the_only_one() -> Iterator[None]:
-    """Holds the folder; raises CommandError where another `up` does. The kernel lets go for us."""
+    """Holds the folder; raises NotStarted where another `up` does. The kernel lets go for us."""
     with open(settings.VAR / "up.lock", "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise CommandError(
+            raise NotStarted(
                 f"KaiVox already runs with the folder {settings.VAR}: stop it, "
                 "or give this one its own, like make up PORT=8001 KAIVOX_VAR=/tmp/kaivox."
             ) from error
