@@ -6,7 +6,7 @@ Signed like our webhooks, in either of their two forms.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from rest_framework import serializers
 
@@ -17,6 +17,8 @@ from calls.transcripts import MAX_TURNS, turn
 from kaivox.api.fields import InstantField, TextField, TruthField, WholeNumberField
 from kaivox.api.serializers import WriteSerializer
 from webhooks import signing
+
+_GENERAL: Final = "non_field_errors"
 
 
 class EngineTurn(WriteSerializer):
@@ -117,9 +119,11 @@ def report_of(payload: dict[str, Any]) -> CallReport:
 def _complaints(errors: Any, path: str = "") -> list[str]:
     """`transcript.3.speaker: …` for each error, however deep."""
     if isinstance(errors, dict):
-        pairs = errors.items()
-    elif isinstance(errors, list) and any(isinstance(item, dict) for item in errors):
-        pairs = ((str(place), item) for place, item in enumerate(errors) if item)
-    else:
-        return [f"{path}: {' '.join(map(str, errors))}"]
-    return [line for name, item in pairs for line in _complaints(item, f"{path}.{name}".strip("."))]
+        return [
+            line
+            for name, inner in errors.items()
+            for line in _complaints(
+                inner, path if name == _GENERAL else f"{path}.{name}".strip(".")
+            )
+        ]
+    return [f"{path}: {' '.join(map(str, errors))}"]
