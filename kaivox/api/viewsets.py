@@ -113,7 +113,8 @@ class ListMixin:
         refuse_pages(self.request)
         order = order_of(self.request.query_params, self)
         renderer = self.request.accepted_renderer
-        return stream(rows, order, self.serializer_class, renderer, self.basename)
+        name = self.request.path.rstrip("/").rpartition("/")[2]
+        return stream(rows, order, self.serializer_class, renderer, name)
 
 
 class RetrieveMixin:
