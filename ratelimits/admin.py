@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from kaivox.businesses.admin_acts import Act, ActsAdmin
-from kaivox.businesses.admin_base import EVERYONE, SUPERUSERS
+from kaivox.businesses.admin_base import EVERYONE, SUPERUSERS, person
 from ratelimits import operations
 from ratelimits.charts import Bar, bar_chart
 from ratelimits.models import BusinessUsage, DailyUsage
@@ -34,13 +34,13 @@ class AgreeForm(forms.Form):
 
 def _agree(request: HttpRequest, business: BusinessUsage, values: dict[str, Any]) -> str:
     override = operations.agree_quota(
-        business_id=business.pk, actor=request.user, now=timezone.now(), **values
+        business_id=business.pk, actor=person(request), now=timezone.now(), **values
     )
     return f"{business} has {override} until {override.ends_at:%Y-%m-%d %H:%M} UTC."
 
 
 def _end(request: HttpRequest, business: BusinessUsage, values: dict[str, Any]) -> str:
-    operations.end_agreed_quota(business_id=business.pk, actor=request.user, now=timezone.now())
+    operations.end_agreed_quota(business_id=business.pk, actor=person(request), now=timezone.now())
     return f"{business} has its plan's quota again."
 
 
@@ -78,7 +78,7 @@ class BusinessUsageAdmin(ActsAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         today = DailyUsage.objects.filter(business=OuterRef("pk"), day=timezone.now().date())
-        return (
+        rows: QuerySet[Any] = (
             super()
             .get_queryset(request)
             .select_related("quota_override")
@@ -88,6 +88,7 @@ class BusinessUsageAdmin(ActsAdmin):
                 today_peak=Subquery(today.values("peak_minute")),
             )
         )
+        return rows
 
     @admin.display(description="quota")
     def quota(self, business: Any) -> str:

@@ -108,5 +108,5 @@ def bar_chart(bars: Sequence[Bar], *, title: str, line_at: int | None = None) ->
 
 def _round_up(value: int) -> int:
     """To one or two leading digits, so that the scale reads well: 1,234 → 1,300."""
-    step = 10 ** max(0, len(str(value)) - 2)
+    step: int = 10 ** max(0, len(str(value)) - 2)
     return -(-value // step) * step

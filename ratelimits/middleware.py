@@ -15,6 +15,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from kaivox.api.after import after_answer
 from kaivox.api.responses import error_response
 from kaivox.businesses import known_keys
 from kaivox.businesses.addresses import block_of, client_address
@@ -75,8 +76,7 @@ class UnknownCallers:
                 if name != "Retry-After":  # the error handler's, which knows a 503's too
                     response.headers[name] = value
             if self._must_write_down():
-                # Run by `close()`, which servers call when the answer is sent.
-                response._resource_closers.append(self._write_down)
+                after_answer(response, self._write_down)
         return response
 
     def _must_write_down(self) -> bool:

@@ -13,12 +13,8 @@ from kaivox.businesses.models import (
     BusinessOwned,
     BusinessQuerySet,
     MarkingModel,
-    MarkingQuerySet,
+    MarkingOwnedQuerySet,
 )
-
-
-class QuotaOverrideQuerySet(MarkingQuerySet, BusinessQuerySet):
-    business_column = "business_id"
 
 
 class QuotaOverride(MarkingModel):
@@ -39,7 +35,7 @@ class QuotaOverride(MarkingModel):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects = QuotaOverrideQuerySet.as_manager()
+    objects = MarkingOwnedQuerySet.as_manager()
 
     class Meta:
         constraints = [

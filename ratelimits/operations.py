@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.mail import send_mail
 from django.template.loader import render_to_string
@@ -150,7 +150,7 @@ def agree_quota(
     per_day: int,
     ends_at: datetime,
     reason: str = "",
-    actor: AbstractBaseUser | None = None,
+    actor: User | None = None,
     now: datetime,
 ) -> QuotaOverride:
     """Another quota than the plan's until `ends_at`, from the next request on; replaces the one
@@ -181,9 +181,7 @@ def agree_quota(
 
 
 @atomic_write
-def end_agreed_quota(
-    *, business_id: int, actor: AbstractBaseUser | None = None, now: datetime
-) -> None:
+def end_agreed_quota(*, business_id: int, actor: User | None = None, now: datetime) -> None:
     """The plan's quota holds again. Again: nothing happens."""
     override = QuotaOverride.objects.select_related("business").filter(business=business_id).first()
     if override is not None:

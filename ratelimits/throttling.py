@@ -49,7 +49,7 @@ class PlanThrottle(BaseThrottle):
     per_day: ClassVar[int]
 
     def allow_request(self, request: Request, view: APIView) -> bool:
-        caller = request.auth
+        caller: Any = request.auth
         if getattr(caller, "business", None) is None or caller.business.plan != self.plan:
             return True
         decision = self._take(caller.business, _cost(request, view))

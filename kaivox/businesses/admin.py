@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -18,6 +17,7 @@ from kaivox.businesses.admin_base import (
     SUPERUSERS,
     BusinessOwnedAdmin,
     BusinessOwnedInline,
+    person,
 )
 from kaivox.businesses.admin_forms import ApiKeyForm, BusinessForm, PlanForm, RotateForm
 from kaivox.businesses.models import ApiKey, AuditEntry, Business, Membership
@@ -26,11 +26,6 @@ from kaivox.businesses.operations import BUSINESS_SETTINGS, KEY_SETTINGS, Issued
 __all__ = ["BusinessOwnedAdmin", "BusinessOwnedInline"]
 
 Values = dict[str, Any]
-
-
-def person(request: HttpRequest) -> AbstractBaseUser:
-    """Who is logged in: the actor of an operation."""
-    return request.user  # type: ignore[return-value]
 
 
 # --- Businesses ------------------------------------------------------------------------------
@@ -241,7 +236,7 @@ class ApiKeyAdmin(ActsAdmin):
         ),
     )
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         settable = ["business", "name", "scopes", "allowed_cidrs", "query_allowed", "expires_at"]
         return settable if obj is None else [*settable, *self.readonly_fields]
 

@@ -8,11 +8,12 @@ role is for one business. Every admin of ours extends `BusinessOwnedAdmin`, ever
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 
@@ -38,12 +39,17 @@ OWNERS = frozenset({Role.OWNER})
 SUPERUSERS = frozenset({"superuser"})
 
 
+def person(request: HttpRequest) -> User:
+    """Who is logged in: the actor of an operation."""
+    return request.user  # type: ignore[return-value]
+
+
 def roles_of(request: HttpRequest) -> dict[int, str]:
     """Business id → role of the person who asks; one query a request."""
     found: dict[int, str] | None = getattr(request, "_roles", None)
     if found is None:
         found = dict(
-            Membership.objects.filter(user_id=request.user.pk).values_list("business_id", "role")
+            Membership.objects.filter(user=request.user.pk).values_list("business_id", "role")
         )
         request._roles = found  # type: ignore[attr-defined]
     return found
@@ -130,22 +136,24 @@ class _MemberAccess(_Access):
 
     def _may(self, request: HttpRequest, roles: Collection[str], obj: Any) -> bool:
         user = request.user
-        if not (user.is_active and user.is_staff):  # type: ignore[union-attr]
+        if not (user.is_active and user.is_staff):
             return False
-        if user.is_superuser:  # type: ignore[union-attr]
+        if user.is_superuser:
             return bool(roles)
         mine = businesses_where(request, roles)
         return bool(mine) if obj is None else business_id_of(obj, self.business_path) in mine
 
     def _limit_choices(self, db_field: Any, request: HttpRequest, kwargs: dict[str, Any]) -> None:
         model = db_field.related_model
-        if request.user.is_superuser or not issubclass(model, (Business, BusinessOwned)):  # type: ignore[union-attr]
+        if request.user.is_superuser or not issubclass(model, (Business, BusinessOwned)):
             return
         rows = kwargs.get("queryset")
         rows = model._default_manager.all() if rows is None else rows
-        lookup = "pk__in" if model is Business else "business__in"
-        allowed = businesses_where(request, {*self.add_roles, *self.change_roles})
-        kwargs["queryset"] = rows.filter(**{lookup: allowed})
+        if model is Business:  # chosen once, when the row is added
+            kwargs["queryset"] = rows.filter(pk__in=businesses_where(request, self.add_roles))
+        else:
+            mine = businesses_where(request, {*self.add_roles, *self.change_roles})
+            kwargs["queryset"] = rows.filter(business__in=mine)
 
 
 class BusinessOwnedAdmin(_MemberAccess, _ModelAdmin):
@@ -157,27 +165,24 @@ class BusinessOwnedAdmin(_MemberAccess, _ModelAdmin):
 
     form = OneBusinessForm
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_add_permission(request, obj)
-
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         rows = super().get_queryset(request)
-        if request.user.is_superuser:  # type: ignore[union-attr]
+        if request.user.is_superuser:
             return rows
         seen = businesses_where(request, {*self.view_roles, *self.change_roles})
         return rows.filter(**{f"{self.business_path}__in": seen})
 
     def changeable(self, request: HttpRequest, rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
         """Those of `rows` that the person may change: what an action works on."""
-        if request.user.is_superuser:  # type: ignore[union-attr]
+        if request.user.is_superuser:
             return rows
         mine = businesses_where(request, self.change_roles)
         return rows.filter(**{f"{self.business_path}__in": mine})
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         fields = tuple(super().get_readonly_fields(request, obj))
         # A row never moves to another business: what points at it would stay behind.
         return (*fields, "business") if obj is not None and self._has_business else fields
@@ -187,9 +192,9 @@ class BusinessOwnedAdmin(_MemberAccess, _ModelAdmin):
         mine = businesses_where(request, self.add_roles)
         return ({"business": mine.pop()} if len(mine) == 1 else {}) | initial
 
-    def get_list_filter(self, request: HttpRequest) -> Sequence[Any]:
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
         """Choices of a related field from rows that the person sees, never from the whole table."""
-        one_business = not request.user.is_superuser and len(roles_of(request)) <= 1  # type: ignore[union-attr]
+        one_business = not request.user.is_superuser and len(roles_of(request)) <= 1
         return [
             (name, admin.RelatedOnlyFieldListFilter) if self._is_relation(name) else name
             for name in super().get_list_filter(request)
@@ -199,7 +204,7 @@ class BusinessOwnedAdmin(_MemberAccess, _ModelAdmin):
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        form = super().get_form(request, obj, change=change, **kwargs)
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
         refusal = getattr(request, "refusal", None)
         return form if refusal is None else type(form)(form.__name__, (form,), {"refusal": refusal})
 

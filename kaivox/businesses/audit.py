@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 
 from kaivox.api.logs import current_request_id
 from kaivox.businesses.models import AuditEntry, Business
@@ -15,7 +15,7 @@ from kaivox.businesses.models import AuditEntry, Business
 def record_audit(
     *,
     business: Business,
-    actor: AbstractBaseUser | None,
+    actor: User | None,
     action: str,
     subject: object,
     changes: Mapping[str, Any] | None = None,
@@ -28,7 +28,7 @@ def record_audit(
     return AuditEntry.objects.create(
         business=business,
         at=now,
-        actor=actor,  # type: ignore[misc]
+        actor=actor,
         actor_name=actor.get_username() if actor else "the command line",
         action=action,
         subject=str(subject)[:200],

@@ -66,7 +66,7 @@ class KeyAuthentication(BaseAuthentication):
         if not secret:
             return None
         key = self._key_of(secret, request)
-        request._request.caller = key  # for the middleware, which never sees REST's request
+        request._request.caller = key  # type: ignore[attr-defined]  # for the middleware, which never sees REST's request
         return AnonymousUser(), key
 
     def authenticate_header(self, request: Request) -> str:
@@ -92,7 +92,7 @@ class HeaderKeyAuthentication(KeyAuthentication):
     """`X-API-Key: kv_live_…`"""
 
     def secret_of(self, request: Request) -> str | None:
-        return request.META.get("HTTP_X_API_KEY", "").strip()
+        return str(request.META.get("HTTP_X_API_KEY", "")).strip()
 
 
 class BearerKeyAuthentication(KeyAuthentication):
@@ -109,7 +109,7 @@ class QueryKeyAuthentication(KeyAuthentication):
     in_url = True
 
     def secret_of(self, request: Request) -> str | None:
-        return request.META.get("kaivox.query_key", "").strip()
+        return str(request.META.get("kaivox.query_key", "")).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class StaffSessionAuthentication(SessionAuthentication):
         if lacks_second_factor(user):
             return None
         principal = acting_as(user, request._request.session.get("acting_business_id"))
-        request._request.caller = principal
+        request._request.caller = principal  # type: ignore[attr-defined]
         return None if principal is None else (user, principal)
 
 
@@ -148,10 +148,10 @@ def acting_as(user: Any, chosen_id: int | None) -> StaffPrincipal | None:
     if user.is_superuser:
         businesses = Business.objects.order_by("pk")
         business = businesses.filter(pk=chosen_id).first() or businesses.first()
-        return business and StaffPrincipal(user, business, Role.OWNER)
+        return None if business is None else StaffPrincipal(user, business, Role.OWNER)
     memberships = Membership.objects.select_related("business").filter(user=user).order_by("pk")
-    mine = memberships.filter(business_id=chosen_id).first() or memberships.first()
-    return mine and StaffPrincipal(user, mine.business, mine.role)
+    mine = memberships.filter(business=chosen_id).first() or memberships.first()
+    return None if mine is None else StaffPrincipal(user, mine.business, mine.role)
 
 
 def _refuse_guessers(secret: str, request: Request) -> None:

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from kaivox.api.after import after_answer
 from kaivox.businesses.addresses import client_address
 from kaivox.businesses.models import ApiKey
 from kaivox.businesses.operations import note_use
@@ -36,8 +37,7 @@ class LastUse:
         key = getattr(request, "caller", None)
         if isinstance(key, ApiKey) and self._is_due(key):
             address = str(client_address(request.META, settings.TRUSTED_PROXIES))
-            # Run by `close()`, which servers call when the answer is sent; a failure is swallowed.
-            response._resource_closers.append(lambda: self._note(key, address))
+            after_answer(response, lambda: self._note(key, address))
         return response
 
     def _is_due(self, key: ApiKey) -> bool:

@@ -232,9 +232,13 @@ def all_scopes() -> list[str]:
     return list(ALL_SCOPES)
 
 
-class ApiKeyQuerySet(MarkingQuerySet, BusinessQuerySet):
+class MarkingOwnedQuerySet(MarkingQuerySet, BusinessQuerySet):  # type: ignore[override]
+    """Of rows that belong to a business and decide about its calls."""
+
     business_column = "business_id"
 
+
+class ApiKeyQuerySet(MarkingOwnedQuerySet):  # type: ignore[override]
     def live(self, now: datetime) -> Self:
         """Keys that open the door at `now`: neither revoked nor expired."""
         return self.filter(
@@ -330,7 +334,7 @@ class AuditEntry(models.Model):
         return f"{self.action}: {self.subject}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        if self.pk is not None:
+        if not self._state.adding:
             raise TypeError("Audit entries are written once.")
         super().save(*args, **kwargs)
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.utils.module_loading import import_string
 
@@ -63,8 +63,8 @@ class IssuedKey(NamedTuple):
 @atomic_write
 def create_business(
     *,
-    owner: AbstractBaseUser | None = None,
-    actor: AbstractBaseUser | None = None,
+    owner: User | None = None,
+    actor: User | None = None,
     now: datetime,
     **values: Any,
 ) -> Business:
@@ -79,7 +79,7 @@ def create_business(
 
 @atomic_write
 def change_business(
-    *, business_id: int, actor: AbstractBaseUser | None = None, now: datetime, **values: Any
+    *, business_id: int, actor: User | None = None, now: datetime, **values: Any
 ) -> Business:
     """Changes settings (`BUSINESS_SETTINGS`). Raises Invalid."""
     business = _lock_business(business_id)
@@ -92,7 +92,7 @@ def change_business(
 
 @atomic_write
 def change_plan(
-    *, business_id: int, plan: str, actor: AbstractBaseUser | None = None, now: datetime
+    *, business_id: int, plan: str, actor: User | None = None, now: datetime
 ) -> Business:
     """Another plan, with its quota from the next request on. Raises Invalid."""
     business = _lock_business(business_id)
@@ -104,9 +104,7 @@ def change_plan(
 
 
 @atomic_write
-def suspend_business(
-    *, business_id: int, actor: AbstractBaseUser | None = None, now: datetime
-) -> Business:
+def suspend_business(*, business_id: int, actor: User | None = None, now: datetime) -> Business:
     """Its keys are answered 403 from the next request on. Again: nothing happens."""
     business = _lock_business(business_id)
     if not business.is_suspended:
@@ -117,9 +115,7 @@ def suspend_business(
 
 
 @atomic_write
-def reopen_business(
-    *, business_id: int, actor: AbstractBaseUser | None = None, now: datetime
-) -> Business:
+def reopen_business(*, business_id: int, actor: User | None = None, now: datetime) -> Business:
     """Ends a suspension. Again: nothing happens."""
     business = _lock_business(business_id)
     if business.is_suspended:
@@ -130,9 +126,7 @@ def reopen_business(
 
 
 @atomic_write
-def create_sandbox(
-    *, business_id: int, actor: AbstractBaseUser | None = None, now: datetime
-) -> Business:
+def create_sandbox(*, business_id: int, actor: User | None = None, now: datetime) -> Business:
     """A twin with the same settings, people and demo data, for `kv_test_` keys and webhooks with
     `"livemode": false`. Raises SandboxExists; Invalid for the sandbox of a sandbox."""
     business = _lock_business(business_id)
@@ -166,9 +160,9 @@ def create_sandbox(
 def set_membership(
     *,
     business_id: int,
-    user: AbstractBaseUser,
+    user: User,
     role: str,
-    actor: AbstractBaseUser | None = None,
+    actor: User | None = None,
     now: datetime,
 ) -> Membership:
     """`user` sees the business in the admin, as `role`. Raises Invalid."""
@@ -183,9 +177,7 @@ def set_membership(
 
 
 @atomic_write
-def end_membership(
-    *, membership_id: int, actor: AbstractBaseUser | None = None, now: datetime
-) -> None:
+def end_membership(*, membership_id: int, actor: User | None = None, now: datetime) -> None:
     """The person sees the business no more. Again: nothing happens."""
     membership = Membership.objects.select_related("business", "user").filter(pk=membership_id)
     for ended in membership:
@@ -205,7 +197,7 @@ def issue_api_key(
     allowed_cidrs: Sequence[str] = (),
     query_allowed: bool = True,
     expires_at: datetime | None = None,
-    actor: AbstractBaseUser | None = None,
+    actor: User | None = None,
     now: datetime,
 ) -> IssuedKey:
     """A new key of the business: `kv_live_…`, or `kv_test_…` for a sandbox. Raises Invalid."""
@@ -229,7 +221,7 @@ def rotate_api_key(
     *,
     key_id: int,
     grace: timedelta = DEFAULT_GRACE,
-    actor: AbstractBaseUser | None = None,
+    actor: User | None = None,
     now: datetime,
 ) -> IssuedKey:
     """Another key in its place, with the same settings; the old one is valid for `grace` more
@@ -249,7 +241,7 @@ def rotate_api_key(
 
 
 @atomic_write
-def revoke_api_key(*, key_id: int, actor: AbstractBaseUser | None = None, now: datetime) -> ApiKey:
+def revoke_api_key(*, key_id: int, actor: User | None = None, now: datetime) -> ApiKey:
     """The key is invalid from the next request on, in its grace too. Again: nothing happens."""
     key = _lock_key(key_id)
     if not key.is_revoked(now):
@@ -261,7 +253,7 @@ def revoke_api_key(*, key_id: int, actor: AbstractBaseUser | None = None, now: d
 
 @atomic_write
 def change_api_key(
-    *, key_id: int, actor: AbstractBaseUser | None = None, now: datetime, **values: Any
+    *, key_id: int, actor: User | None = None, now: datetime, **values: Any
 ) -> ApiKey:
     """Narrows or widens a key (`KEY_SETTINGS`). Raises Invalid, KeyAlreadyRevoked."""
     key = _lock_key(key_id)
@@ -290,7 +282,8 @@ def note_use(*, key: ApiKey, address: str, now: datetime) -> bool:
 
 def _lock_business(business_id: int) -> Business:
     """Locks the business: changes to it and to its keys queue here."""
-    locked = Business.objects.select_for_update(no_key=True).filter(pk=business_id).first()
+    rows = Business.objects.select_for_update(no_key=True)
+    locked: Business | None = rows.filter(pk=business_id).first()
     if locked is None:
         raise NotFound
     return locked
@@ -299,13 +292,13 @@ def _lock_business(business_id: int) -> Business:
 def _lock_key(key_id: int) -> ApiKey:
     """Locks the key, and with it its place: of two rotations at once one comes second."""
     rows = ApiKey.objects.select_for_update(no_key=True, of=("self",))
-    locked = rows.select_related("business").filter(pk=key_id).first()
+    locked: ApiKey | None = rows.select_related("business").filter(pk=key_id).first()
     if locked is None:
         raise NotFound
     return locked
 
 
-def _issue(key: ApiKey, actor: AbstractBaseUser | None) -> IssuedKey:
+def _issue(key: ApiKey, actor: User | None) -> IssuedKey:
     while True:
         secret = keys.make_key(livemode=key.business.livemode)
         key.prefix = secret[: keys.PREFIX_LENGTH]
@@ -313,7 +306,7 @@ def _issue(key: ApiKey, actor: AbstractBaseUser | None) -> IssuedKey:
             break
     key.last_four = secret[-4:]
     key.digest = keys.digest_of(secret)
-    key.issued_by = actor  # type: ignore[assignment]
+    key.issued_by = actor
     key.save()
     return IssuedKey(key, secret)
 
@@ -372,7 +365,7 @@ def _save_clean(row: Business) -> None:
 
 def _audit(
     business: Business,
-    actor: AbstractBaseUser | None,
+    actor: User | None,
     action: str,
     subject: object,
     changes: dict[str, Any] | None = None,

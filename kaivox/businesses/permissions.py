@@ -37,7 +37,7 @@ class HasScope(BasePermission):
     `appointments:write` to change. None: any valid key will do."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        caller = request.auth
+        caller: Any = request.auth
         if caller is None:
             raise MissingApiKey
         _refuse_foreign_address(caller, request)

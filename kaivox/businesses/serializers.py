@@ -47,7 +47,7 @@ class BusinessSerializer(ReadSerializer):
     country = serializers.CharField()
     currency = serializers.CharField()
     livemode = serializers.BooleanField(help_text="False: a sandbox.")
-    plan = serializers.ChoiceField(choices=Plan)
+    plan = serializers.ChoiceField(choices=Plan.choices)
 
 
 class CallerSerializer(BusinessSerializer):
