@@ -144,6 +144,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "kaivox.api.middleware.RequestId",
+    "kaivox.api.middleware.HeadHasNoBody",
     "kaivox.health.HealthChecks",
     "kaivox.api.middleware.KeyInUrl",
     "django.middleware.security.SecurityMiddleware",
