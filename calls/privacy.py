@@ -4,7 +4,7 @@ appointments, so this is the place that sees all of it."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
@@ -137,12 +137,19 @@ def _forget(kind: str, person: Customer) -> Any:
 
 
 def _erase_answers(business: Business, person: Customer) -> None:
-    """Remembered answers (24 hours) in which the person stands."""
-    marks = [json.dumps(mark) for mark in (person.name, person.phone, person.email) if mark]
-    answers = Answered.objects.filter(business=business)
+    """Remembered answers (24 hours) in which name, phone or e-mail stand as a value."""
+    marks = {mark for mark in (person.name, person.phone, person.email) if mark}
+    answers = Answered.objects.filter(business=business, answer__isnull=False)
     told = [
-        row.pk
-        for row in answers.iterator()
-        if any(mark in json.dumps(row.answer) for mark in marks)
+        row.pk for row in answers.iterator() if marks & set(_texts(json.loads(row.answer or "")))
     ]
     Answered.objects.filter(pk__in=told).delete()
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every string in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from calls.models import Call
+from customers.models import Customer
+from tests.calls.providers import sample
+from webhooks.models import Event
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Three calls, and four lines that are none."""
+    told = json.loads(sample("kaivox_completed.json")[0])
+    lines = [
+        json.dumps(told),
+        "",
+        json.dumps(told | {"call_id": "2", "provider": "twilio"}),
+        "{broken",
+        json.dumps(told | {"call_id": "3", "from_number": None, "status": "missed"}),
+        json.dumps(told | {"call_id": "4", "duration_seconds": -1}),
+        json.dumps(told | {"call_id": "5", "provider": "zoom"}),
+    ]
+    path = tmp_path / "calls.jsonl"
+    path.write_text("\n".join(lines))
+    return path
+
+
+class TestImportCalls:
+    def test_reports_bad_lines_by_number_and_takes_the_rest(self, business, file, capsys):
+        call_command("import_calls", str(file), business=business.slug)
+        said = capsys.readouterr()
+        assert "3 calls imported, 3 lines skipped." in said.out
+        assert re.findall(r"line \d+", said.err) == ["line 4", "line 6", "line 7"]
+        assert set(Call.objects.values_list("provider", flat=True)) == {"kaivox", "twilio"}
+
+    def test_changes_nothing_the_second_time(self, business, file):
+        def state():
+            return (
+                list(Call.objects.order_by("pk").values()),
+                Customer.objects.count(),
+                Event.objects.count(),
+            )
+
+        call_command("import_calls", str(file), business=business.slug)
+        first = state()
+        call_command("import_calls", str(file), business=business.slug)
+        assert state() == first
+
+    def test_says_what_is_not_there(self, business, tmp_path):
+        with pytest.raises(CommandError, match="no business"):
+            call_command("import_calls", "x", business="nobody")
+        with pytest.raises(CommandError, match="cannot be read"):
+            call_command("import_calls", str(tmp_path / "none"), business=business.slug)
