@@ -68,10 +68,7 @@ class AppointmentSerializer(ReadSerializer):
 
 
 class ZoneField(TextField):
-    """The name of an IANA time zone."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=60, **kwargs)
+    """The name of an IANA time zone; validated as a `ZoneInfo`."""
 
     def to_internal_value(self, data: Any) -> Any:
         try:

@@ -1,0 +1,79 @@
+"""A clinic in Kolkata on Monday, 2 March 2026, at 06:00 of its own clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest
+import time_machine
+
+from appointments.models import Appointment
+from customers.models import Customer
+from kaivox.businesses.models import Business
+from services.models import Service
+from staff.models import StaffMember
+from tests import factories
+from webhooks.models import Event
+
+NOW = datetime(2026, 3, 2, 0, 30, tzinfo=UTC)
+
+
+@dataclass
+class Clinic:
+    business: Business
+    service: Service
+    staff: StaffMember
+    customer: Customer
+
+    def booking(self, clock: str = "10:00", day: str = "2026-03-02", **more) -> dict:
+        """The body of a booking."""
+        return {
+            "customer_id": self.customer.pk,
+            "service_id": self.service.pk,
+            "appointment_date": day,
+            "appointment_time": clock,
+            **more,
+        }
+
+    def slots(self, **query) -> dict:
+        return {"service_id": self.service.pk, "date": "2026-03-02", **query}
+
+
+@pytest.fixture
+def frozen():
+    """The moment stands still; `shift` and `move_to` go on."""
+    with time_machine.travel(NOW, tick=False) as traveller:
+        yield traveller
+
+
+@pytest.fixture
+def clinic(frozen, business) -> Clinic:
+    """One dentist who works from 09:00 to 17:00 every day, one service of 30 minutes."""
+    service = factories.make_service(business, name="Cleaning")
+    staff = factories.make_staff(business, services=[service], name="Dr. Meera Nair")
+    customer = factories.make_customer(business, name="Asha Rao")
+    return Clinic(business, service, staff, customer)
+
+
+def times(response) -> list[str]:
+    """The wall times of an answer with slots."""
+    assert response.status_code == 200, response.json()
+    return [slot["time"] for slot in response.json()["data"]]
+
+
+def event_types() -> list[str]:
+    return list(Event.objects.order_by("pk").values_list("type", flat=True))
+
+
+def overlaps() -> int:
+    """Pairs of standing appointments of one person whose blocked ranges overlap; by plain SQL."""
+    rows = Appointment.objects.raw(
+        """
+        SELECT a.id FROM appointments_appointment a JOIN appointments_appointment b
+        ON a.staff_id = b.staff_id AND a.id < b.id
+        AND a.busy_start < b.busy_end AND b.busy_start < a.busy_end
+        WHERE a.status <> 'cancelled' AND b.status <> 'cancelled'
+        """
+    )
+    return len(list(rows))
