@@ -35,7 +35,7 @@ class TestImportCalls:
         call_command("import_calls", str(file), business=business.slug)
         said = capsys.readouterr()
         assert "3 calls imported, 3 lines skipped." in said.out
-        assert re.findall(r"line \d+", said.err) == ["line 4", "line 6", "line 7"]
+        assert re.findall(r"line (\d+): ", said.err) == ["4", "6", "7"]
         assert set(Call.objects.values_list("provider", flat=True)) == {"kaivox", "twilio"}
 
     def test_changes_nothing_the_second_time(self, business, file):
