@@ -82,6 +82,7 @@ class _WholeHead(HTTPResponse):
 
 class _Guarded(HTTPConnection):
     response_class = _WholeHead
+    _head: bytes | None = None
 
     def _new_conn(self) -> socket.socket:
         state.opened = True
@@ -127,7 +128,16 @@ class _Guarded(HTTPConnection):
             raise
         return connected
 
+    def send(self, data: Any) -> None:
+        """Head and body leave together, in one packet where they fit."""
+        if self._head is None:
+            self._head = data  # waits for the body, which every request of ours has
+            return
+        head, self._head = self._head, b""
+        super().send(head + data)
+
     def putrequest(self, method: str, url: str, *args: bool, **kwargs: bool) -> None:
+        self._head = None
         self._report_to_deadline()
         if state.deadline is not None and state.deadline.is_over:
             raise TimeoutError
@@ -143,11 +153,11 @@ class _GuardedTLS(_Guarded, HTTPSConnection):
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Guarded
+    ConnectionCls: Any = _Guarded
 
 
 class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls = _GuardedTLS
+    ConnectionCls: Any = _GuardedTLS
 
 
 def new_manager(*, kept_per_host: int = 16) -> PoolManager:

@@ -17,6 +17,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Count, Exists, F, JSONField, OuterRef, Q, Subquery
 from urllib3.util import parse_url
 
@@ -86,8 +87,7 @@ def claim_due(*, limit: int, now: datetime) -> list[Claim]:
         lease_until=lease_until,
         updated_at=now,
     )
-    mine = Delivery.objects.filter(pk__in=chosen, lease_token=token).select_related("event")
-    return _open_attempts(list(mine), endpoints, token, now)
+    return _open_attempts(_claimed(chosen, token), endpoints, token, now)
 
 
 def _endpoints_with_due(now: datetime) -> Any:
@@ -125,48 +125,63 @@ def _in_flight(endpoint_ids: Sequence[int]) -> dict[int, int]:
     return {row["endpoint_id"]: row["busy"] for row in rows.annotate(busy=Count("pk"))}
 
 
+def _claimed(delivery_ids: Sequence[int], token: UUID) -> Any:
+    """Rows of what was won; plain tuples, for this runs for each request that we make."""
+    return Delivery.objects.filter(pk__in=delivery_ids, lease_token=token).values_list(
+        "pk",
+        "business_id",
+        "endpoint_id",
+        "attempt_count",
+        "trigger",
+        "event__uid",
+        "event__type",
+        "event__body",
+        named=True,
+    )
+
+
 def _open_attempts(
-    deliveries: Sequence[Delivery], endpoints: Mapping[int, Endpoint], token: UUID, now: datetime
+    rows: Iterable[Any], endpoints: Mapping[int, Endpoint], token: UUID, now: datetime
 ) -> list[Claim]:
     claims = [
         Claim(
-            attempt=_attempt(delivery, endpoints[delivery.endpoint_id], now),
+            attempt=_attempt(row, endpoints[row.endpoint_id], now),
             token=token,
-            body=bytes(delivery.event.body),
+            body=bytes(row.event__body),
         )
-        for delivery in deliveries
+        for row in rows
     ]
     Attempt.objects.bulk_create([claim.attempt for claim in claims])
     return claims
 
 
-def _attempt(delivery: Delivery, endpoint: Endpoint, now: datetime) -> Attempt:
+def _attempt(row: Any, endpoint: Endpoint, now: datetime) -> Attempt:
     return Attempt(
-        business_id=delivery.business_id,
+        business_id=row.business_id,
         endpoint_id=endpoint.pk,
-        delivery_id=delivery.pk,
-        number=delivery.attempt_count,
-        trigger=delivery.trigger,
+        delivery_id=row.pk,
+        number=row.attempt_count,
+        trigger=row.trigger,
         url=endpoint.url,
-        request_headers=_request_headers(delivery, endpoint, now),
+        request_headers=_request_headers(row, endpoint, now),
         started_at=now,
     )
 
 
-def _request_headers(delivery: Delivery, endpoint: Endpoint, now: datetime) -> dict[str, str]:
-    body = bytes(delivery.event.body)
+def _request_headers(row: Any, endpoint: Endpoint, now: datetime) -> dict[str, str]:
+    body = bytes(row.event__body)
     return {
         "Host": parse_url(endpoint.url).netloc or "",
         "Content-Type": "application/json",
         "Content-Length": str(len(body)),
         "Accept-Encoding": "identity",
         "User-Agent": USER_AGENT,
-        "X-KaiVox-Event": delivery.event.type,
-        "X-KaiVox-Delivery": str(delivery.pk),
-        "X-KaiVox-Attempt": str(delivery.attempt_count),
+        "X-KaiVox-Event": row.event__type,
+        "X-KaiVox-Delivery": str(row.pk),
+        "X-KaiVox-Attempt": str(row.attempt_count),
         **signature_headers(
             body,
-            event_id=delivery.event.uid,
+            event_id=row.event__uid,
             timestamp=int(now.timestamp()),
             secrets=endpoint.secrets(now),
         ),
@@ -210,36 +225,30 @@ def _held(answers: Sequence[tuple[Claim, Answer]]) -> dict[int, Delivery]:
     return {row.pk: row for row in rows if tokens[row.pk] == row.lease_token}
 
 
-_ANSWER_COLUMNS: Final = (
-    "finished_at",
-    "outcome",
-    "http_status",
-    "error_message",
-    "duration_ms",
-    "response_body",
-    "response_truncated",
-    "reconnects",
-)
-
-
 def _fill_attempts(ended: Sequence[tuple[Claim, Answer]], now: datetime) -> None:
-    for claim, answer in ended:
-        attempt = claim.attempt
-        attempt.finished_at = now
-        attempt.outcome = answer.outcome
-        attempt.http_status = answer.http_status
-        attempt.error_message = answer.message
-        attempt.duration_ms = answer.duration_ms
-        attempt.response_body = answer.body
-        attempt.response_truncated = answer.truncated
-        attempt.reconnects = answer.reconnects
-    # One statement for all: the rows are there, so each "insert" is an update.
-    Attempt.objects.bulk_create(
-        [claim.attempt for claim, _ in ended],
-        update_conflicts=True,
-        unique_fields=["id"],
-        update_fields=_ANSWER_COLUMNS,
-    )
+    # By hand: the ORM would write a CASE for each column, or send the whole rows once more.
+    statement = f"""
+        UPDATE {Attempt._meta.db_table}
+        SET finished_at = %s, outcome = %s, http_status = %s, error_message = %s, duration_ms = %s,
+            response_body = %s, response_truncated = %s, reconnects = %s
+        WHERE id = %s"""  # noqa: S608 - the table's name is ours
+    finished_at = connection.ops.adapt_datetimefield_value(now)
+    rows = [
+        (
+            finished_at,
+            answer.outcome.value,
+            answer.http_status,
+            answer.message,
+            answer.duration_ms,
+            answer.body,
+            answer.truncated,
+            answer.reconnects,
+            claim.attempt.pk,
+        )
+        for claim, answer in ended
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(statement, rows)
 
 
 def _settle_successes(won: Sequence[tuple[Claim, Answer]], now: datetime) -> None:

@@ -123,6 +123,13 @@ class TestHostileReceivers:
 
 
 class TestAnswers:
+    def test_may_take_longer_than_a_connect(self, monkeypatch, settings):
+        settings.WEBHOOK_TIMEOUT_SECONDS = 1.5
+        monkeypatch.setattr(delivery, "CONNECT_SECONDS", 0.2)
+        with running_receiver() as receiver:
+            receiver.answer(Reply(200, delay=0.4))
+            assert send(receiver.url).succeeded
+
     def test_redirects_are_not_followed(self):
         with running_receiver() as there, running_receiver() as here:
             here.answer(Reply(307, headers={"Location": there.url}))
