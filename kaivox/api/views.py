@@ -86,9 +86,10 @@ class FramedView(APIView):
         self.check_permissions(request)
         if request.method not in self.allowed_methods:
             self.http_method_not_allowed(request)
-        _refuse_bad_length(request)
         refuse_broken_encoding(request)
         self.read_query(request)
+        if request.method not in ("GET", "HEAD", "OPTIONS"):
+            _refuse_bad_length(request)
         if request.method in ("POST", "PUT", "PATCH"):
             _ = request.data  # 400 and 415 come before 404, and from views that ignore the body too
 
