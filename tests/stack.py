@@ -94,9 +94,7 @@ def _commands(folder: Path) -> list[list[str]]:
 @contextmanager
 def _process(command: list[str], environment: dict[str, str], log: Path) -> Iterator[None]:
     with log.open("ab") as output:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=output, stderr=output
-        )
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
     try:
         yield
     finally:
