@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any, Final
 
 METHODS: Final = ("get", "post", "patch", "delete")
 
-_lock = threading.Lock()
-
 
 def document() -> dict[str, Any]:
-    """The OpenAPI document, made once per process."""
-    with _lock:  # the generator keeps state of its own in the module
-        return _generate()
-
-
-@cache
-def _generate() -> dict[str, Any]:
+    """The OpenAPI document of this server."""
     # REST framework loads its renderers, and with them this module, while it builds its views.
-    from drf_spectacular.generators import SchemaGenerator
+    from kaivox.schema import document as made
 
-    return dict(SchemaGenerator().get_schema(request=None, public=True))  # type: ignore[no-untyped-call]
+    return made()
 
 
 @dataclass(frozen=True)

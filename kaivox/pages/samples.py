@@ -15,6 +15,22 @@ _BY_NAME: Final[dict[str, Any]] = {
     "phone": "+91 98765 43210",
     "name": "Asha Rao",
     "url": "https://example.com/kaivox",
+    "appointment_time": "10:00",
+    "notes": "Prefers mornings.",
+    "event_types": ["appointment.booked", "call.missed"],
+    "event_type": "appointment.booked",
+    "pipeline_stage": "contacted",
+    "status": "completed",
+}
+# Optional fields without which a body says nothing.
+_SHOWN: Final[dict[tuple[str, str], tuple[str, ...]]] = {
+    ("post", "/api/v1/appointments"): ("appointment_date", "appointment_time"),
+    ("patch", "/api/v1/appointments/{id}"): ("start_time",),
+    ("post", "/api/v1/appointments/holds"): ("start_time",),
+    ("post", "/api/v1/customers"): ("phone", "email"),
+    ("patch", "/api/v1/customers/{id}"): ("pipeline_stage", "notes"),
+    ("patch", "/api/v1/webhooks/{id}"): ("event_types",),
+    ("post", "/api/v1/webhooks"): ("event_types",),
 }
 _BY_TYPE: Final[dict[str, Any]] = {"integer": 1, "number": 1, "boolean": True, "object": {}}
 
@@ -39,7 +55,9 @@ def body_of(operation: Operation, today: date) -> dict[str, Any] | None:
     """An example body: the document's, else its required fields."""
     if operation.body_example is not None:
         return operation.body_example
-    chosen = [item for item in operation.body if item.required or "example" in item.schema]
+    shown = _SHOWN.get((operation.method, operation.path), ())
+    chosen = [item for item in operation.body if item.required or item.name in shown]
+    chosen.sort(key=lambda item: not item.required)
     return {item.name: _example(item, today) for item in chosen or operation.body[:1]} or None
 
 
@@ -50,6 +68,10 @@ def _example(item: Property, today: date) -> Any:
     for key in ("example", "default"):
         if schema.get(key) is not None:
             return schema[key]
+    if item.name == "since":
+        return f"{(today - timedelta(days=1)).isoformat()}T00:00:00Z"
+    if item.name in _BY_NAME:
+        return _BY_NAME[item.name]
     if item.choices:
         return item.choices[0]
     monday = today + timedelta(days=14 - today.weekday())
@@ -58,7 +80,7 @@ def _example(item: Property, today: date) -> Any:
         return by_format[item.format]
     if item.type == "array":
         return schema.get("items", {}).get("enum", ["…"])[:1]
-    return _BY_NAME.get(item.name, _BY_TYPE.get(item.type, "1" if item.where == "path" else "…"))
+    return _BY_TYPE.get(item.type, "1" if item.where == "path" else "…")
 
 
 def _curl(method: str, url: str, body: Any) -> str:
