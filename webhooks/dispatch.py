@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from queue import Empty, SimpleQueue
 from typing import Final
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 _AT_ONCE: Final = 100  # claims and answers of one transaction
 _DATABASE_REST_SECONDS: Final = 1.0
+_MOMENT_SECONDS: Final = 2.0  # as often as the sweep comes round
 
 # A finished request, or None: look again, something new is due.
 _Inbox = SimpleQueue[tuple[Claim, Answer] | None]
@@ -46,6 +48,7 @@ class Dispatcher:
         self._inbox: _Inbox | None = None
         self._look_again = False
         self._stopping = False
+        self._next_retry: datetime | None = None
 
     def run(self) -> None:
         """Returns when nothing is due and nothing under way; at once where another call runs."""
@@ -74,37 +77,59 @@ class Dispatcher:
             return self._inbox
 
     def _send_all(self, inbox: _Inbox, senders: ThreadPoolExecutor) -> None:
-        under_way = 0
+        under_way: list[Claim] = []
         answers: list[tuple[Claim, Answer]] = []
         while True:
-            free = settings.WEBHOOK_SENDERS - under_way
-            for claim in self._settle_and_claim(answers, free, patient=under_way > 0):
+            claims = self._settle_and_claim(answers, under_way)
+            for claim in claims:
                 senders.submit(_send, claim, inbox)
-                under_way += 1
-            if under_way == 0 and self._may_leave():
+            under_way += claims
+            answers = []
+            if any(claim.to_troubled for claim in claims):
+                continue  # these had been let in up to their share; the others come now
+            if not under_way and self._may_leave(inbox):
                 return
-            answers = _next_answers(inbox) if under_way else []
-            under_way -= len(answers)
+            answers = _messages(inbox) if under_way else []
+            ended = {claim.attempt.pk for claim, _ in answers}
+            under_way = [claim for claim in under_way if claim.attempt.pk not in ended]
 
     def _settle_and_claim(
-        self, answers: list[tuple[Claim, Answer]], free: int, *, patient: bool
+        self, answers: list[tuple[Claim, Answer]], under_way: list[Claim]
     ) -> list[Claim]:
-        limit = 0 if self._stopping else min(free, _AT_ONCE)
+        limit = 0 if self._stopping else min(settings.WEBHOOK_SENDERS - len(under_way), _AT_ONCE)
+        # Endpoints that fail get at most half of the senders, however many of them hang.
+        troubled = sum(claim.to_troubled for claim in under_way)
+        for_troubled = max(0, settings.WEBHOOK_SENDERS // 2 - troubled)
         while True:
             try:
                 with write_transaction():
                     if answers:
-                        settle(answers, now=self._clock())
-                    return claim_due(limit=limit, now=self._clock()) if limit else []
+                        self._plan(settle(answers, now=self._clock()))
+                    if limit <= 0:
+                        return []
+                    return claim_due(limit=limit, for_troubled=for_troubled, now=self._clock())
             except (OperationalError, InterfaceError, Unavailable) as error:
                 # What was sent must be noted, or it would go out again when its lease expires.
-                if not answers and not patient:
+                if not answers and not under_way:
                     raise
                 logger.warning("The database is away (%s); answers wait", error)
                 connection.close()
                 time.sleep(_DATABASE_REST_SECONDS)
 
-    def _may_leave(self) -> bool:
+    def _plan(self, retry_at: datetime | None) -> None:
+        if retry_at is not None:
+            self._next_retry = min(retry_at, self._next_retry or retry_at)
+
+    def _may_leave(self, inbox: _Inbox) -> bool:
+        """False where there may be something to do; waits for a retry that is due in a moment, so
+        that it is not late by a sweep."""
+        retry_at, self._next_retry = self._next_retry, None
+        if retry_at is not None and not self._stopping:
+            wait = (retry_at - self._clock()).total_seconds()
+            if wait <= _MOMENT_SECONDS:
+                with suppress(Empty):
+                    inbox.get(timeout=max(0.001, wait))
+                return False
         with self._lock:
             if self._look_again and not self._stopping:
                 self._look_again = False
@@ -118,7 +143,7 @@ def _send(claim: Claim, inbox: _Inbox) -> None:
     inbox.put((claim, delivery.post(attempt.url, attempt.request_headers, claim.body)))
 
 
-def _next_answers(inbox: _Inbox) -> list[tuple[Claim, Answer]]:
+def _messages(inbox: _Inbox) -> list[tuple[Claim, Answer]]:
     """Waits for one message, then takes all that are there. Empty: something new may be due."""
     messages = [inbox.get()]
     while len(messages) < _AT_ONCE:

@@ -43,6 +43,7 @@ class Claim:
     attempt: Attempt
     token: UUID
     body: bytes
+    to_troubled: bool  # its endpoint has failed since its last success
 
 
 # --- Claim -------------------------------------------------------------------------------------
@@ -63,20 +64,23 @@ class _FirstIds(Subquery):
 
 
 @atomic_write
-def claim_due(*, limit: int, now: datetime) -> list[Claim]:
+def claim_due(*, limit: int, now: datetime, for_troubled: int | None = None) -> list[Claim]:
     """Takes up to `limit` due deliveries, fairly: endpoints in random order, each at most up to the
-    requests that it may have in flight."""
+    requests that it may have in flight; up to `for_troubled` of them for endpoints that fail."""
+    waiting = _endpoints_with_due(now)
+    if for_troubled == 0:
+        waiting = waiting.filter(failing_since__isnull=True)
     # Locks these endpoints: whoever claims elsewhere meanwhile takes others, so the number in
     # flight cannot be exceeded by two who count at once.
     endpoints = {
         endpoint.pk: endpoint
-        for endpoint in _endpoints_with_due(now)
-        .select_for_update(skip_locked=True, no_key=True, of=("self",))
-        .order_by("?")[:limit]
+        for endpoint in waiting.select_for_update(
+            skip_locked=True, no_key=True, of=("self",)
+        ).order_by("?")[:limit]
     }
     if not endpoints:
         return []
-    chosen = _choose(endpoints.values(), limit)
+    chosen = _choose(endpoints.values(), limit, limit if for_troubled is None else for_troubled)
     token = uuid4()
     lease_until = now + timedelta(seconds=settings.WEBHOOK_LEASE_SECONDS)
     # Asks for the status again: the list of ids is from before the lock.
@@ -99,18 +103,24 @@ def _endpoints_with_due(now: datetime) -> Any:
 _MOST_IN_FLIGHT: Final = 16
 
 
-def _choose(endpoints: Iterable[Any], limit: int) -> list[int]:
-    """Ids of deliveries, one from each endpoint in turn until `limit`."""
+def _choose(endpoints: Iterable[Any], limit: int, for_troubled: int) -> list[int]:
+    """Ids of deliveries, one from each endpoint in turn until a limit."""
     endpoints = list(endpoints)
     busy = _in_flight([endpoint.pk for endpoint in endpoints])
-    queues = [
-        endpoint.due_ids[: max(0, _allowed_at_once(endpoint) - busy.get(endpoint.pk, 0))]
-        for endpoint in endpoints
-    ]
-    by_turns = (
-        queue[turn] for turn in range(_MOST_IN_FLIGHT) for queue in queues if turn < len(queue)
-    )
-    return [delivery_id for delivery_id, _ in zip(by_turns, range(limit), strict=False)]
+    chosen: list[int] = []
+    for turn in range(_MOST_IN_FLIGHT):
+        for endpoint in endpoints:
+            allowed = _allowed_at_once(endpoint) - busy.get(endpoint.pk, 0)
+            if turn >= min(allowed, len(endpoint.due_ids)):
+                continue
+            if endpoint.failing_since is not None:
+                if for_troubled == 0:
+                    continue
+                for_troubled -= 1
+            chosen.append(endpoint.due_ids[turn])
+            if len(chosen) == limit:
+                return chosen
+    return chosen
 
 
 def _allowed_at_once(endpoint: Endpoint) -> int:
@@ -148,6 +158,7 @@ def _open_attempts(
             attempt=_attempt(row, endpoints[row.endpoint_id], now),
             token=token,
             body=bytes(row.event__body),
+            to_troubled=endpoints[row.endpoint_id].failing_since is not None,
         )
         for row in rows
     ]
@@ -192,15 +203,18 @@ def _request_headers(row: Any, endpoint: Endpoint, now: datetime) -> dict[str, s
 
 
 @atomic_write
-def settle(answers: Sequence[tuple[Claim, Answer]], *, now: datetime) -> None:
-    """Notes how requests ended. What is no longer ours, because our lease ran out, is left alone:
-    its attempt is `worker_lost` already and the delivery may be on its way again."""
+def settle(answers: Sequence[tuple[Claim, Answer]], *, now: datetime) -> datetime | None:
+    """Notes how requests ended; returns when the first of them is to be tried again, if any.
+
+    What is no longer ours, because our lease ran out, is left alone: its attempt is `worker_lost`
+    already and the delivery may be on its way again.
+    """
     held = _held(answers)
     ended = [(claim, answer) for claim, answer in answers if claim.attempt.delivery_id in held]
     if len(ended) < len(answers):
         logger.warning("%d webhook answers came after their lease", len(answers) - len(ended))
     if not ended:
-        return
+        return None
     _fill_attempts(ended, now)
     won = [(claim, answer) for claim, answer in ended if answer.succeeded]
     lost = [(claim, answer) for claim, answer in ended if not answer.succeeded]
@@ -208,6 +222,8 @@ def settle(answers: Sequence[tuple[Claim, Answer]], *, now: datetime) -> None:
     note_successes({claim.attempt.endpoint_id for claim, _ in won})
     if lost:
         _settle_failures(lost, held, now)
+    retries = [row.retry_at for row in held.values() if row.status == DeliveryStatus.PENDING]
+    return min((at for at in retries if at is not None), default=None)
 
 
 def _held(answers: Sequence[tuple[Claim, Answer]]) -> dict[int, Delivery]:
@@ -283,8 +299,7 @@ def _settle_failures(
     for claim, answer in lost:
         delivery = held[claim.attempt.delivery_id]
         is_active = endpoints[delivery.endpoint_id].is_active
-        settle_failure(delivery, answer, endpoint_is_active=is_active, now=now)
-        if delivery.status == DeliveryStatus.EXHAUSTED and delivery.trigger != "manual":
+        if settle_failure(delivery, answer, endpoint_is_active=is_active, now=now):
             exhausted[delivery.endpoint_id] += 1
         if answer.http_status == 410:
             gone.add(delivery.endpoint_id)

@@ -17,8 +17,9 @@ _GONE: Final = 410
 
 def settle_failure(
     delivery: Delivery, answer: Answer, *, endpoint_is_active: bool, now: datetime
-) -> None:
-    """Saves what follows from `answer` for `delivery`, which is locked and ours.
+) -> bool:
+    """Saves what follows from `answer` for `delivery`, which is locked and ours; returns whether it
+    was given up by its own schedule.
 
     An automatic attempt that failed plans the next one. A manual attempt changes no plan: what was
     planned before it stays planned, what was settled stays settled.
@@ -26,7 +27,10 @@ def settle_failure(
     delivery.lease_token = delivery.lease_until = None
     delivery.last_http_status = answer.http_status
     delivery.last_error = "" if answer.outcome is Outcome.HTTP_ERROR else answer.outcome
-    if delivery.trigger != Trigger.MANUAL:
+    by_hand = delivery.trigger == Trigger.MANUAL
+    if by_hand:
+        delivery.trigger = Trigger.AUTO
+    else:
         delivery.failure_count += 1
         delivery.retry_at = _next_retry(delivery, answer, now)
     if _is_final(answer) or not endpoint_is_active:
@@ -40,6 +44,7 @@ def settle_failure(
     delivery.save(
         update_fields=[
             "status",
+            "trigger",
             "next_attempt_at",
             "retry_at",
             "failure_count",
@@ -50,6 +55,7 @@ def settle_failure(
             "updated_at",
         ]
     )
+    return delivery.status == DeliveryStatus.EXHAUSTED and not by_hand
 
 
 def _next_retry(delivery: Delivery, answer: Answer, now: datetime) -> datetime | None:
