@@ -63,6 +63,7 @@ def running_stack(folder: Path, **variables: str) -> Iterator[Stack]:
         "KAIVOX_VAR": str(folder / "var"),
         "HTTPS_ONLY": "0",
         "WEBHOOK_ALLOW_PRIVATE": "1",
+        "TWO_FACTOR_REQUIRED": "0",
         **variables,
     }
     log = folder / "log"
