@@ -69,6 +69,16 @@ class MemoryWindow:
                 now=now,
             )
 
+    def go_on_from(self, subject: str, last: Decision) -> None:
+        """Takes over from another window that decided `last`. When most of the minute's requests
+        came is not known: they count as having come at that moment."""
+        with self._lock:
+            log = self._add(subject, last.now)
+            log.instants.extend([last.now] * last.minute_used)
+            if last.minute_used:
+                log.instants[0] = last.minute_reset - MINUTE
+            log.day, log.day_used = last.now // DAY, last.day_used
+
     def usage(self, subjects: Sequence[str]) -> dict[str, list[DayUsage]]:
         with self._lock:
             return {subject: _days_of(self._logs.get(subject)) for subject in subjects}

@@ -57,17 +57,30 @@ def number_of(day: date) -> int:
 
 
 class GuardedWindow:
-    """`shared`, and while it is away the same quotas in this process: fails open, within a cap."""
+    """`shared`, and while it is away the same quotas in this process: fails open, within a cap.
 
-    def __init__(self, shared: Window, local: Window) -> None:
+    The cap goes on from what `shared` last told, so an outage gives nobody a second quota.
+    """
+
+    MANY: Final = 20_000
+
+    def __init__(self, shared: Window, local: MemoryWindow) -> None:
         self._shared = shared
         self._local = local
+        self._last: dict[str, Decision] = {}
 
     def take(self, subject: str, quota: Quota, cost: int = 1) -> Decision:
         try:
-            return self._shared.take(subject, quota, cost)
+            decision = self._shared.take(subject, quota, cost)
         except StoreAway:
+            last = self._last.pop(subject, None)
+            if last is not None:
+                self._local.go_on_from(subject, last)
             return self._local.take(subject, quota, cost)
+        if len(self._last) >= self.MANY:
+            self._last.clear()
+        self._last[subject] = decision
+        return decision
 
     def usage(self, subjects: Sequence[str]) -> dict[str, list[DayUsage]]:
         try:

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from kaivox.redis_store import StoreAway
 from ratelimits.memory_window import MemoryWindow
+from ratelimits.stores import GuardedWindow
 from ratelimits.window import DAY, MINUTE, SECOND, DayUsage, Decision, Quota
 from tests.ratelimits.conftest import KINDS, NOON, HandClock, make_window
 
@@ -279,3 +281,50 @@ class TestMemoryWindow:
         window.take("a-new", Quota(60))
 
         assert len(window._logs) == 1
+
+
+class TestGuardedWindow:
+    """While the shared window is away."""
+
+    @pytest.fixture
+    def shared(self, hand_clock):
+        return FailingWindow(clock=hand_clock)
+
+    @pytest.fixture
+    def guarded(self, shared, hand_clock):
+        return GuardedWindow(shared, MemoryWindow(clock=hand_clock))
+
+    def test_serves_within_the_same_quota(self, guarded, shared):
+        shared.is_away = True
+
+        assert [one.admitted for one in take(guarded, 5)] == [True] * 3 + [False] * 2
+
+    def test_goes_on_from_what_was_used_before(self, guarded, shared, hand_clock):
+        take(guarded, 1)
+        hand_clock.passes(20)
+        take(guarded, 1)
+        shared.is_away = True
+        away = take(guarded, 2)
+        hand_clock.passes(40)
+        later = take(guarded, 2)
+
+        assert [one.admitted for one in away] == [True, False]
+        assert away[0].day_used == 3
+        assert [one.admitted for one in later] == [True, False]
+
+    def test_is_the_shared_one_again_afterwards(self, guarded, shared, hand_clock):
+        take(guarded, 2)
+        shared.is_away = True
+        take(guarded, 5)
+        shared.is_away = False
+
+        assert guarded.take("b1", QUOTA).minute_used == 3
+
+
+class FailingWindow(MemoryWindow):
+    is_away = False
+
+    def take(self, subject, quota, cost=1):
+        if self.is_away:
+            raise StoreAway
+        return super().take(subject, quota, cost)

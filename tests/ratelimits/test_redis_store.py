@@ -1,0 +1,124 @@
+"""The breaker before Redis."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+
+import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError as NotConnected
+
+from kaivox import redis_store
+from kaivox.redis_store import Breaker, StoreAway
+
+
+def fails():
+    raise NotConnected("refused")
+
+
+@pytest.fixture
+def seconds():
+    return [0.0]
+
+
+@pytest.fixture
+def breaker(seconds):
+    return Breaker(rest=2.0, timer=lambda: seconds[0])
+
+
+class TestBreaker:
+    def ask(self, breaker, ask):
+        try:
+            return breaker.call(ask)
+        except StoreAway:
+            return "away"
+
+    def test_asks_nobody_for_two_seconds_after_a_failure(self, breaker, seconds):
+        asked = []
+        self.ask(breaker, fails)
+        for moment in (0.1, 1.9, 2.0, 2.1):
+            seconds[0] = moment
+            self.ask(breaker, lambda: asked.append(seconds[0]))
+
+        assert asked == [2.0, 2.1]
+
+    def test_lets_one_through_to_try(self, breaker, seconds):
+        self.ask(breaker, fails)
+        seconds[0] = 2.0
+        asked = []
+
+        def ask():
+            asked.append(self.ask(breaker, lambda: "others too"))
+            return "back"
+
+        assert self.ask(breaker, ask) == "back"
+        assert asked == ["away"]
+
+    def test_warns_once_an_outage(self, breaker, seconds, caplog):
+        with caplog.at_level(logging.WARNING, "kaivox.redis_store"):
+            for outage in range(2):
+                for moment in range(10):
+                    seconds[0] = outage * 100.0 + moment * 2
+                    self.ask(breaker, fails)
+                seconds[0] += 2
+                self.ask(breaker, lambda: "back")
+
+        told = [record.getMessage().split(":")[0] for record in caplog.records]
+        assert told == ["Redis is away", "Redis is back"] * 2
+
+    def test_other_errors_are_the_callers(self, breaker):
+        with pytest.raises(ZeroDivisionError):
+            breaker.call(lambda: 1 / 0)
+
+        assert self.ask(breaker, lambda: "here") == "here"
+
+
+class TestClient:
+    @pytest.fixture
+    def silent(self):
+        """A server that accepts and never answers."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            yield server.getsockname()[1]
+
+    @pytest.fixture
+    def client_to(self, settings):
+        def make(port) -> Redis:
+            settings.REDIS_URL = f"redis://127.0.0.1:{port}/0"
+            return redis_store.client.__wrapped__()
+
+        return make
+
+    def test_a_redis_that_hangs_costs_less_than_a_tenth_of_a_second(self, silent, client_to):
+        client, breaker = client_to(silent), Breaker()
+        began = time.monotonic()
+        with pytest.raises(StoreAway):
+            breaker.call(lambda: client.get("x"))
+        first = time.monotonic() - began
+        with pytest.raises(StoreAway):
+            breaker.call(lambda: client.get("x"))
+        both = time.monotonic() - began
+
+        assert 0.08 < first < 0.3
+        assert both - first < 0.05
+
+    def test_a_connection_that_died_is_made_anew(self, client_to):
+        """As after a restart of Redis: nobody notices."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            answers = threading.Thread(target=_answer_once_a_connection, args=(server, 2))
+            answers.start()
+            client, breaker = client_to(server.getsockname()[1]), Breaker()
+
+            assert [breaker.call(lambda: client.get("x")) for _ in range(2)] == [b"1", b"1"]
+            answers.join()
+        client.close()
+
+
+def _answer_once_a_connection(server, times):
+    for _ in range(times):
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(1000)
+            connection.sendall(b"$1\r\n1\r\n")
