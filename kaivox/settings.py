@@ -54,7 +54,8 @@ TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, minimum=0)
 HTTPS_ONLY = env.flag("HTTPS_ONLY", default=not EMBEDDED)
 
 SECURE_SSL_REDIRECT = HTTPS_ONLY
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+# A redirect loses the body of a POST, and its key is told in the clear by then: the API has none.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^api(/|$)", r"^voice/"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY

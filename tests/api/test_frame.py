@@ -8,6 +8,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+from kaivox.businesses.models import ApiKey
 from tests import factories
 
 pytestmark = [pytest.mark.urls("tests.api.shelf"), pytest.mark.django_db]
@@ -65,6 +66,10 @@ class TestRequestId:
 
 
 class TestErrors:
+    def test_no_answer_is_a_redirect_to_https(self, client, settings):
+        settings.SECURE_SSL_REDIRECT = True
+        assert client.post(BOOKS, {"name": "x"}).status_code == 201
+
     @pytest.mark.parametrize("path", ("/api", "/api/", "/api/v2/x", "/api/v1/nothing", "/api/v1//"))
     def test_an_unknown_path_is_told_in_json(self, client, path):
         error_of(client.get(path), 404, "not_found")
@@ -107,7 +112,7 @@ class TestErrors:
 
     def test_anothers_id_and_a_gone_one_look_alike(self, client, other_business):
         factories.make_key(other_business)
-        foreign = client.get(f"{BOOKS}/{other_business.pk}")
+        foreign = client.get(f"{BOOKS}/{ApiKey.objects.get(business=other_business).pk}")
         gone = client.get(f"{BOOKS}/999999")
         foreign_body, gone_body = (error_of(r, 404, "not_found") for r in (foreign, gone))
         del foreign_body["meta"], gone_body["meta"]
@@ -202,8 +207,6 @@ class TestBody:
         assert set(body["errors"]) == {"name", "shelf_id", "lent_until", "metadata"}
 
     def test_anothers_id_is_named_as_the_callers_mistake(self, client, other_business):
-        from kaivox.businesses.models import ApiKey
-
         factories.make_key(other_business)
         foreign = ApiKey.objects.get(business=other_business).pk
         for number in (foreign, 999_999):
@@ -250,8 +253,6 @@ class TestQuery:
         error_of(client.get(f"{BOOKS}?{query}"), 422, "validation_error")
 
     def test_anothers_id_in_a_filter_is_named(self, client, other_business):
-        from kaivox.businesses.models import ApiKey
-
         factories.make_key(other_business)
         foreign = ApiKey.objects.get(business=other_business).pk
         body = error_of(client.get(f"{BOOKS}?twin_id={foreign}"), 422, "validation_error")
