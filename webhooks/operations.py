@@ -11,7 +11,7 @@ from typing import Any, Final
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 
-from kaivox.businesses.models import Business, BusinessQuerySet
+from kaivox.businesses.models import Business
 from kaivox.businesses.write_lock import atomic_write, write_transaction
 from kaivox.errors import Conflict, Invalid, PreconditionFailed
 from webhooks import endpoint_health
@@ -70,26 +70,28 @@ def record_event(
 
     Raises KeyError for a type that `webhooks.event_types` does not list.
     """
-    if key is not None:
-        known: Event | None = _told_before(business, key).first()
-        if known is not None:
-            return known
     event = _new_event(business, EVENT_TYPES[type].name, data, now, dedup_key=key)
-    try:
-        # A savepoint: another transaction may have told the same change meanwhile.
-        with transaction.atomic():
-            event.save(force_insert=True)
-    except IntegrityError:
-        if key is None:
-            raise
-        told: Event = _told_before(business, key).get()
-        return told
+    if key is None:
+        event.save(force_insert=True)
+    elif (known := _insert_unless_told(event, key)) is not None:
+        return known
     _deliver_to_subscribers(event, now)
     return event
 
 
-def _told_before(business: Business, key: str) -> BusinessQuerySet:
-    return Event.objects.for_business(business).filter(dedup_key=key)
+def _insert_unless_told(event: Event, key: str) -> Event | None:
+    """The event that was made under this key before, or None where this one is the first."""
+    told = Event.objects.for_business(event.business).filter(dedup_key=key)
+    known: Event | None = told.first()
+    if known is not None:
+        return known
+    try:
+        # A savepoint: another transaction may tell the same change at this moment.
+        with transaction.atomic():
+            event.save(force_insert=True)
+    except IntegrityError:
+        known = told.get()
+    return known
 
 
 def _deliver_to_subscribers(event: Event, now: datetime) -> None:

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from kaivox.errors import Invalid
+from tests.factories import make_business, make_endpoint, make_event
+from webhooks import operations
+from webhooks.models import Delivery, Endpoint, Event
+from webhooks.retention import prune
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 3, 1, 12, 30, 15, 999_999, tzinfo=UTC)
+
+
+class TestRecordEvent:
+    def test_freezes_the_body_as_the_contract_has_it(self, business):
+        data = {"id": 5, "name": "Zoë ☎", "n": None}
+        event = operations.record_event(
+            business=business, type="customer.created", data=data, now=NOW
+        )
+        assert (
+            bytes(event.body)
+            == (
+                f'{{"id":"{event.uid}","type":"customer.created","created_at":"2026-03-01T12:30:15Z",'
+                f'"business_id":{business.pk},"livemode":true,"api_version":"v1",'
+                '"data":{"id":5,"name":"Zoë ☎","n":null}}'
+            ).encode()
+        )
+        assert event.object_id == 5
+
+    def test_ids_tell_the_order_of_time(self, business):
+        events = [make_event(business, now=NOW + timedelta(seconds=n)) for n in range(3)]
+        assert sorted(event.uid for event in events) == [event.uid for event in events]
+        assert all(len(event.uid) == 30 and event.uid.startswith("evt_") for event in events)
+
+    def test_goes_to_active_subscribers_of_the_business_alone(self, business, other_business):
+        subscriber = make_endpoint(business, event_types=["customer.created"])
+        make_endpoint(business, event_types=["call.missed"])
+        make_endpoint(business, is_active=False, disabled_reason="paused")
+        make_endpoint(other_business)
+        make_event(business)
+        assert [delivery.endpoint for delivery in Delivery.objects.all()] == [subscriber]
+
+    def test_is_undone_with_the_change(self, business):
+        make_endpoint(business)
+        with transaction.atomic():
+            make_event(business)
+            transaction.set_rollback(True)
+        assert not Event.objects.exists()
+        assert not Delivery.objects.exists()
+
+    def test_told_twice_under_one_key_is_one_event(self, business, other_business):
+        make_endpoint(business)
+        first = make_event(business, key="call-7")
+        assert make_event(business, key="call-7", data={"id": 9}) == first
+        assert make_event(other_business, key="call-7") != first
+        assert Delivery.objects.count() == 1
+
+    def test_refuses_unknown_types(self, business):
+        with pytest.raises(KeyError):
+            operations.record_event(business=business, type="call.lost", data={}, now=NOW)
+
+    def test_does_not_need_secrets_to_be_readable(self, business, settings):
+        make_endpoint(business)
+        settings.SECRET_KEY = "another" * 10
+        assert make_event(business).deliveries.count() == 1
+
+    def test_costs_three_queries_however_many_subscribe(
+        self, business, django_assert_max_num_queries
+    ):
+        for _ in range(5):
+            make_endpoint(business)
+        with django_assert_max_num_queries(3 + 2):  # in a savepoint
+            make_event(business)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestRecordEventAtOnce:
+    def test_under_one_key_makes_one(self):
+        business = make_business()
+        make_endpoint(business)
+        found: list[int] = []
+
+        def tell() -> None:
+            try:
+                with transaction.atomic():
+                    found.append(make_event(business, key="same").pk)
+            finally:
+                connection.close()
+
+        threads = [threading.Thread(target=tell) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert (len(found), len(set(found))) == (6, 1)
+        assert Delivery.objects.count() == 1
+
+
+class TestEndpoints:
+    def test_secret_is_encrypted_at_rest(self, business):
+        endpoint = make_endpoint(business)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT secret FROM webhooks_endpoint")
+            (stored,) = cursor.fetchone()
+        assert endpoint.secret not in stored
+        assert stored.startswith("gAAAA")
+
+    def test_a_business_has_at_most_fifty(self, business, settings):
+        settings.WEBHOOK_ALLOW_PRIVATE = True
+        for _ in range(operations.ENDPOINTS_AT_MOST):
+            make_endpoint(business)
+        with pytest.raises(operations.TooManyEndpoints):
+            operations.register_endpoint(business=business, url="http://127.0.0.1/")
+
+    def test_deleting_forgets_the_secret_and_keeps_the_log(self, business):
+        endpoint = make_endpoint(business)
+        make_event(business)
+        operations.delete_endpoint(endpoint=endpoint, now=NOW)
+        endpoint.refresh_from_db()
+        assert (endpoint.secret, endpoint.is_active) == ("", False)
+        assert Delivery.objects.get().status == "cancelled"
+
+    def test_rotating_twice_forgets_the_first(self, business):
+        endpoint = make_endpoint(business)
+        first = endpoint.secret
+        second = operations.rotate_secret(endpoint=endpoint, now=NOW).secret
+        third = operations.rotate_secret(endpoint=endpoint, now=NOW)
+        assert third.secrets(NOW) == [third.secret, second]
+        assert first not in third.secrets(NOW)
+        assert third.secrets(NOW + timedelta(hours=24)) == [third.secret]
+
+    def test_rotating_without_grace_ends_the_old_one_at_once(self, business):
+        rotated = operations.rotate_secret(
+            endpoint=make_endpoint(business), grace=timedelta(0), now=NOW
+        )
+        assert rotated.secrets(NOW) == [rotated.secret]
+
+    @pytest.mark.parametrize("days", (-1, 8))
+    def test_refuses_another_grace(self, business, days):
+        with pytest.raises(Invalid):
+            operations.rotate_secret(
+                endpoint=make_endpoint(business), grace=timedelta(days=days), now=NOW
+            )
+
+    def test_switching_on_forgives_the_past(self, business):
+        endpoint = make_endpoint(
+            business, is_active=False, disabled_reason="failing", exhausted_in_a_row=30
+        )
+        changed = operations.update_endpoint(endpoint=endpoint, is_active=True, now=NOW)
+        assert (changed.is_active, changed.exhausted_in_a_row, changed.disabled_reason) == (
+            True,
+            0,
+            "",
+        )
+
+
+class TestPrune:
+    def test_takes_what_is_settled_and_old(self, business):
+        endpoint = make_endpoint(business)
+        now = timezone.now()
+        for age, status in ((40, "exhausted"), (40, "pending"), (10, "exhausted")):
+            event = make_event(business, now=now - timedelta(days=age))
+            event.deliveries.update(status=status)
+        make_endpoint(business, deleted_at=now, is_active=False, disabled_reason="deleted")
+        assert prune(before=now - timedelta(days=30)) == 1
+        statuses = Delivery.objects.order_by("pk").values_list("status", flat=True)
+        assert list(statuses) == ["pending", "exhausted"]
+        assert list(Endpoint.objects.all()) == [endpoint]
