@@ -108,4 +108,7 @@ def as_html(text: str) -> tuple[str, str]:
         },
     )
     html = _LINK.sub(lambda match: f'href="{match[1]}{match[2] or ""}"', markdown.convert(text))
+    # A wide table scrolls by itself, by keyboard too.
+    html = html.replace("<table>", '<div class="scroll" tabindex="0"><table>')
+    html = html.replace("</table>", "</table></div>")
     return html, str(markdown.toc)  # type: ignore[attr-defined]

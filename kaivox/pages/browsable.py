@@ -45,7 +45,8 @@ class BrowsableRenderer(BrowsableAPIRenderer):
         body = EnvelopeRenderer().render(data, "application/json", {**context, "indent": 2})
         answer = json.loads(body) if body else None
         # An ETag names the JSON; a page of other forms and another bar must not pass for it.
-        etag = response.headers.pop("ETag", "")
+        etag = response.headers.get("ETag", "")
+        del response["ETag"]
         response["Cache-Control"] = "no-store"
         here = request._request.path
         found = operations_at(here)
