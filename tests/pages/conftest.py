@@ -59,10 +59,11 @@ class Visitor:
         self.page.goto(path, wait_until="load")
         return self.page
 
-    def violations(self) -> list[str]:
-        """What axe-core holds against the page (WCAG 2 A and AA, best practices)."""
+    def violations(self, *rules: str) -> list[str]:
+        """What axe-core holds against the page: WCAG 2 A and AA, best practices; or `rules` alone."""
         self.page.evaluate(AXE)
-        found = self.page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+        options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
+        found = self.page.evaluate("options => axe.run(options)", options)["violations"]
         return [
             f"{item['id']}: {node['target']} {node['failureSummary']}"
             for item in found

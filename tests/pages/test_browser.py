@@ -4,12 +4,18 @@ holds against it; on a phone, in the dark, by keyboard."""
 from __future__ import annotations
 
 import pytest
+from django.conf import settings
 
 from tests import factories
 
-pytestmark = pytest.mark.browser
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not settings.EMBEDDED, reason="a page looks alike on both databases"),
+]
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
+# What another width and other colours can spoil.
+LOOKS = ("color-contrast", "scrollable-region-focusable", "target-size")
 
 
 @pytest.fixture
@@ -34,10 +40,11 @@ class TestForDevelopers:
     def test_pages_are_clean_and_accessible(self, visit, db):
         light, phone = visit(), visit(**PHONE)
         for path in ("/", "/docs", "/docs/errors", "/docs/recipes/emr", "/status", "/login"):
-            for visitor in (light, phone):
-                page = visitor.open(path)
-                assert visitor.violations() == [], path
-                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+            light.open(path)
+            assert light.violations() == [], path
+            page = phone.open(path)
+            assert phone.violations(*LOOKS) == [], path
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
 
     def test_references_come_from_here_alone(self, visit, db):
         visitor = visit()
@@ -78,11 +85,11 @@ class TestForDevelopers:
 class TestForStaff:
     def test_pages_are_clean_and_accessible(self, visit, owner, shop):
         light, phone = visit(), visit(**PHONE)
-        for visitor in (light, phone):
+        for visitor, rules in ((light, ()), (phone, LOOKS)):
             visitor.log_in(owner)
             for path in ("/admin/", "/admin/calendar/"):
                 visitor.open(path)
-                assert visitor.violations() == [], path
+                assert visitor.violations(*rules) == [], path
 
     def test_every_list_and_form_is_clean(self, visit, owner, shop):
         visitor = visit()
@@ -97,28 +104,28 @@ class TestForStaff:
 class TestSettings:
     def test_pages_are_clean_and_accessible(self, visit, owner, shop):
         light, phone = visit(), visit(**PHONE)
-        for visitor in (light, phone):
+        for visitor, rules in ((light, ()), (phone, LOOKS)):
             visitor.log_in(owner)
             for path in ("/settings", "/settings/keys", "/settings/webhooks", "/two-factor"):
                 page = visitor.open(path)
-                assert visitor.violations() == [], path
+                assert visitor.violations(*rules) == [], path
                 assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
             page = visitor.open("/settings/webhooks")
             page.get_by_role("link", name="http://127.0.0.1:9/hook").click()
-            assert visitor.violations() == []
+            assert visitor.violations(*rules) == []
             page.locator("tbody a").first.click()
-            assert visitor.violations() == []
+            assert visitor.violations(*rules) == []
 
 
 class TestBrowsableApi:
     def test_is_clean_and_accessible(self, visit, owner, shop):
         light, phone = visit(), visit(**PHONE)
-        for visitor in (light, phone):
+        for visitor, rules in ((light, ()), (phone, LOOKS)):
             visitor.log_in(owner)
             for path in ("/api/v1/", "/api/v1/appointments", "/api/v1/customers", "/api/v1/webhooks"):
                 page = visitor.open(path)
                 page.locator("details.endpoint").evaluate_all("all => all.map(x => x.open = true)")
-                assert visitor.violations() == [], path
+                assert visitor.violations(*rules) == [], path
                 assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
 
     def test_a_form_adds_a_customer_and_shows_what_is_wrong(self, visit, owner, shop):
