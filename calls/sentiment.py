@@ -1,28 +1,34 @@
-"""How did the caller feel about us? A scorer of ours, offline, in a millisecond, for English.
+"""How did the caller feel about us? A small classifier of ours, offline, a millisecond a call.
 
-It knows how people praise and complain on the phone, not how ill they are: "my tooth hurts" is why
-somebody calls. How it was chosen and how often it is right: docs/decisions/0601-sentiment.md.
+Word pairs and VADER's lexicon in a softmax regression; the weights lie beside this file and are
+made by tests/calls/sentiment/train.py. It answers for English, and only where it is sure enough:
+docs/decisions/0601-sentiment.md says how it was chosen and how often it is right.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import sqrt
+from functools import cache
+from math import exp, sqrt
+from pathlib import Path
 from typing import Final
 
-from calls.sentiment_words import NEGATIONS, PHRASES, STRONG, WORDS
+from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
-METHOD: Final = "rules-1"
+METHOD: Final = "softmax-1"
+WEIGHTS: Final = Path(__file__).with_name("sentiment_weights.json")
+LABELS: Final = ("negative", "neutral", "positive")
 
-# From here on a passage is positive, or negative; set on the tuning passages.
-POSITIVE_FROM: Final = 0.33
-NEGATIVE_FROM: Final = -0.33
+# Below this probability nothing is said.
+SURE_FROM: Final = 0.6
 
-_NEGATION_REACH: Final = 3
-_TOKEN = re.compile(r"[a-z']+|[.!?;,]|\n")
-_STOP: Final = frozenset(".!?;\n")
-# Words of a passage that is in English at all; without any of them nothing is said.
+# A long call is judged in passages of about this many words.
+_PASSAGE_WORDS: Final = 40
+
+_WORD = re.compile(r"[a-z']+")
 _ENGLISH: Final = frozenset(
     [
         "i",
@@ -63,39 +69,71 @@ class Score:
 
 
 def score(text: str) -> Score | None:
-    """The sentiment of what a caller said, one turn a line; None where it is not in English."""
-    lowered = text.lower().replace("’", "'")
-    if not _ENGLISH.intersection(re.findall(r"[a-z]+", lowered)):
+    """The sentiment of what a caller said, one turn a line; None where it is not clear."""
+    passages = _passages(text)
+    if not passages:
         return None
-    total = 0.0
-    for pattern, weight in PHRASES:
-        lowered, count = pattern.subn(" . ", lowered)
-        total += weight * min(count, 2)
-    total += sum(_sentence_weights(_TOKEN.findall(lowered)))
-    # Squeezed into -1…1; 2 is about one clear word.
-    value = round(total / sqrt(total * total + 9), 3)
-    return Score(_sentiment_of(value), value)
+    shares = [probabilities(passage) for passage in passages]
+    # A passage with feeling in it says more about the call than one that names a date.
+    weights = [1.2 - share[1] for share in shares]
+    whole = [
+        sum(weight * share[place] for weight, share in zip(weights, shares, strict=True))
+        / sum(weights)
+        for place in range(len(LABELS))
+    ]
+    best = max(whole)
+    if best < SURE_FROM:
+        return None
+    return Score(LABELS[whole.index(best)], round(whole[2] - whole[0], 3))
 
 
-def _sentiment_of(value: float) -> str:
-    if value >= POSITIVE_FROM:
-        return "positive"
-    return "negative" if value <= NEGATIVE_FROM else "neutral"
+def _passages(text: str) -> list[str]:
+    """Turns put together until they are long enough; those in another language left out."""
+    passages: list[str] = []
+    for line in text.splitlines():
+        if passages and len(passages[-1].split()) < _PASSAGE_WORDS:
+            passages[-1] += f" {line}"
+        else:
+            passages.append(line)
+    return [passage for passage in passages if _ENGLISH & set(_WORD.findall(passage.lower()))]
 
 
-def _sentence_weights(tokens: list[str]) -> list[float]:
-    """The weight of each known word, turned round by a negation shortly before it."""
-    weights = []
-    negated = strong = 0
-    for token in tokens:
-        if token in _STOP:
-            negated = strong = 0
-            continue
-        weight = WORDS.get(token, 0.0)
-        if weight:
-            weight *= 1.4 if strong else 1.0
-            # "Not good" is bad; "not bad" is no praise.
-            weights.append(-weight * 0.8 if negated and weight > 0 else 0.0 if negated else weight)
-        negated = _NEGATION_REACH if token in NEGATIONS else max(0, negated - 1)
-        strong = 2 if token in STRONG else max(0, strong - 1)
-    return weights
+def probabilities(text: str) -> tuple[float, ...]:
+    """Of LABELS, for one passage."""
+    sums = [0.0] * len(LABELS)
+    weights = _weights()
+    for name, value in features(text).items():
+        for place, weight in enumerate(weights.get(name, ())):
+            sums[place] += value * weight
+    powers = [exp(one - max(sums)) for one in sums]
+    return tuple(power / sum(powers) for power in powers)
+
+
+def features(text: str) -> Mapping[str, float]:
+    """What the classifier sees: which words and pairs of words there are, what VADER makes of them,
+    and how it is said."""
+    lowered = text.lower().replace("’", "'")
+    words = _WORD.findall(lowered)
+    found = set(words) | {f"{one} {two}" for one, two in zip(words, words[1:], strict=False)}
+    share = 1 / sqrt(len(found) or 1)
+    lexicon = _vader().polarity_scores(text)
+    return {
+        **dict.fromkeys(sorted(found), share),
+        "*": 1.0,
+        "*compound": lexicon["compound"],
+        "*negative": lexicon["neg"],
+        "*positive": lexicon["pos"],
+        "*exclamations": min(text.count("!"), 3) / 3,
+        "*questions": min(text.count("?"), 3) / 3,
+        "*length": min(len(words), 60) / 60,
+    }
+
+
+@cache
+def _weights() -> Mapping[str, tuple[float, ...]]:
+    return {name: tuple(values) for name, values in json.loads(WEIGHTS.read_text()).items()}
+
+
+@cache
+def _vader() -> SentimentIntensityAnalyzer:
+    return SentimentIntensityAnalyzer()
