@@ -22,21 +22,16 @@ help: ## This list
 
 ##@ Check
 .PHONY: test
-test: $(DEV) ## The whole suite in both profiles: SQLite, then PostgreSQL and Redis
-	@failed=0; \
-	$(MAKE) --no-print-directory test-embedded || failed=1; \
-	$(MAKE) --no-print-directory test-production || failed=1; \
-	exit $$failed
+test: $(DEV) ## The whole suite in both profiles at once (ARGS="…" goes to pytest)
+	@$(PYTHON) -m tests.profiles both $(ARGS)
 
 .PHONY: test-embedded
-test-embedded: $(DEV) ## The suite on SQLite (ARGS="…" goes to pytest)
-	@echo "==> Tests, embedded profile: SQLite, quotas in memory, broker in files"
-	@$(EMBEDDED) $(PYTHON) -m pytest $(ARGS)
+test-embedded: $(DEV) ## The suite on SQLite, quotas in memory, broker in files
+	@$(PYTHON) -m tests.profiles embedded $(ARGS)
 
 .PHONY: test-production
-test-production: $(DEV) ## The suite on PostgreSQL and Redis: found, or started for it
-	@echo "==> Tests, production profile: PostgreSQL, Redis"
-	@$(PYTHON) -m tests.servers $(PYTHON) -m pytest $(ARGS)
+test-production: $(DEV) ## The suite on PostgreSQL and Redis: named, found, or started for it
+	@$(PYTHON) -m tests.profiles production $(ARGS)
 
 .PHONY: lint
 lint: $(DEV) ## Style and floors
