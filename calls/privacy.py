@@ -46,8 +46,8 @@ def erase_customer(*, business: Business, customer_id: int, now: datetime) -> Cu
     appointment_ids = list(appointments.values_list("pk", flat=True))
 
     erased = customers.erase_customer(business=business, customer_id=person.pk, now=now)
-    appointments.update(notes="", cancellation_reason="", metadata={}, updated_at=now)
-    _erase_calls(Call.objects.filter(pk__in=call_ids), person, now)
+    appointments.update(notes="", cancellation_reason="", metadata={})
+    _erase_calls(Call.objects.filter(pk__in=call_ids))
     _erase_messages(business, call_ids, person)
     for kind, ids in (
         ("customer", [person.pk]),
@@ -103,8 +103,8 @@ def _appointments_of(person: Customer) -> Any:
     return Appointment.objects.for_business(person.business_id).filter(customer=person)
 
 
-def _erase_calls(calls: Any, person: Customer, now: datetime) -> None:
-    calls.update(transcript=[], words="", summary="", recording_url="", updated_at=now)
+def _erase_calls(calls: Any) -> None:
+    calls.update(transcript=[], words="", summary="", recording_url="")
     inbound, outbound = calls.filter(direction="inbound"), calls.filter(direction="outbound")
     # The number of the person, not that of the business.
     inbound.update(from_number="")

@@ -23,16 +23,16 @@ def forget_old_transcripts(*, now: datetime) -> int:
     for business in Business.objects.filter(transcript_retention_days__isnull=False):
         before = now - timedelta(days=business.transcript_retention_days or 0)
         old = Call.objects.for_business(business).filter(started_at__lt=before)
-        while emptied := _empty_transcripts(business, old.exclude(transcript=[]), now):
+        while emptied := _empty_transcripts(business, old.exclude(transcript=[])):
             count += emptied
     return count
 
 
 @atomic_write
-def _empty_transcripts(business: Business, old: CallQuerySet, now: datetime) -> int:
+def _empty_transcripts(business: Business, old: CallQuerySet) -> int:
     """The first 500 of `old`, in a transaction of their own; how many there were."""
     ids = list(old.order_by("pk").values_list("pk", flat=True)[:_BATCH])
-    Call.objects.filter(pk__in=ids).update(transcript=[], words="", updated_at=now)
+    Call.objects.filter(pk__in=ids).update(transcript=[], words="")
     Message.objects.filter(call__in=ids).delete()
     redact_events(business=business, kind="call", object_ids=ids, redact=_without_transcript)
     return len(ids)

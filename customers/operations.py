@@ -194,7 +194,7 @@ def refresh_segments(*, now: datetime) -> int:
         Segment.LEAD: ~vip & never,
     }
     return sum(
-        automatic.filter(rule).exclude(segment=segment).update(segment=segment, updated_at=now)
+        automatic.filter(rule).exclude(segment=segment).update(segment=segment)
         for segment, rule in belongs.items()
     )
 

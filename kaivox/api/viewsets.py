@@ -24,6 +24,7 @@ from kaivox.api.pagination import order_of
 from kaivox.api.renderers import CsvRenderer, NdjsonRenderer, StreamedRenderer
 from kaivox.api.responses import Answer
 from kaivox.api.serializers import ReadSerializer, WriteSerializer
+from kaivox.api.settled import settled
 from kaivox.api.views import FramedView
 from kaivox.errors import NotFound, PreconditionFailed
 
@@ -98,6 +99,8 @@ class ListMixin:
 
     def list(self: Any, request: Request) -> HttpResponseBase:
         rows = self.filter_queryset(self.get_queryset())
+        if _follows_changes(request, self):
+            rows = settled(rows)
         if isinstance(request.accepted_renderer, StreamedRenderer):
             return self._stream(rows)
         page = self.paginate_queryset(rows)
@@ -115,6 +118,11 @@ class ListMixin:
         renderer = self.request.accepted_renderer
         name = self.request.path.rstrip("/").rpartition("/")[2]
         return stream(rows, order, self.serializer_class, renderer, name)
+
+
+def _follows_changes(request: Request, view: Any) -> bool:
+    ordering = request.query_params.get("ordering", view.ordering)
+    return "updated_since" in request.query_params or ordering == "updated_at"
 
 
 class RetrieveMixin:
