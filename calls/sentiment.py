@@ -2,7 +2,7 @@
 
 Word pairs and VADER's lexicon in a softmax regression; the weights lie beside this file and are
 made by tests/calls/sentiment/train.py. It answers for English, and only where it is sure enough:
-docs/decisions/0601-sentiment.md says how it was chosen and how often it is right.
+docs/decisions/0031-sentiment-by-a-small-classifier.md says how it was chosen and how often it is right.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from math import exp, sqrt
 from pathlib import Path
 from typing import Final
@@ -26,7 +27,7 @@ LABELS: Final = ("negative", "neutral", "positive")
 SURE_FROM: Final = 0.6
 
 # A long call is judged in passages of about this many words.
-_PASSAGE_WORDS: Final = 40
+_PASSAGE_WORDS: Final = 20
 
 _WORD = re.compile(r"[a-z']+")
 _ENGLISH: Final = frozenset(
@@ -114,7 +115,7 @@ def features(text: str) -> Mapping[str, float]:
     and how it is said."""
     lowered = text.lower().replace("’", "'")
     words = _WORD.findall(lowered)
-    found = set(words) | {f"{one} {two}" for one, two in zip(words, words[1:], strict=False)}
+    found = set(words) | {f"{one} {two}" for one, two in pairwise(words)}
     share = 1 / sqrt(len(found) or 1)
     lexicon = _vader().polarity_scores(text)
     return {
