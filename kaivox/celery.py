@@ -9,8 +9,11 @@ from typing import Any
 from celery import Celery
 from celery.schedules import crontab
 
+from kaivox import file_broker
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kaivox.settings")
 
+file_broker.take_over()
 app = Celery("kaivox")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

@@ -1,0 +1,58 @@
+"""The broker in files, with many writers and a reader that is always early."""
+
+from __future__ import annotations
+
+import threading
+from queue import Empty
+
+import pytest
+from kombu import Connection
+
+import kaivox.celery  # noqa: F401 - takes `filesystem://` over
+
+
+@pytest.fixture
+def connect(tmp_path):
+    folders = {name: str(tmp_path / name) for name in ("queue", "control")}
+    for folder in folders.values():
+        (tmp_path / folder).mkdir()
+    options = {
+        "data_folder_in": folders["queue"],
+        "data_folder_out": folders["queue"],
+        "control_folder": folders["control"],
+        "polling_interval": 0.01,
+    }
+    return lambda: Connection("filesystem://", transport_options=options)
+
+
+def test_no_message_is_read_before_it_is_whole(connect):
+    messages, writers, got = 200, 3, []
+
+    def write() -> None:
+        with connect() as connection:
+            queue = connection.SimpleQueue("hints")
+            for number in range(messages):
+                queue.put({"number": number, "filling": "x" * 5000})
+
+    threads = [threading.Thread(target=write) for _ in range(writers)]
+    for thread in threads:
+        thread.start()
+    with connect() as connection:
+        queue = connection.SimpleQueue("hints")
+        while len(got) < messages * writers:
+            message = queue.get(timeout=10)
+            got.append(message.payload["number"])
+            message.ack()
+    for thread in threads:
+        thread.join()
+    assert sorted(got) == sorted(list(range(messages)) * writers)
+
+
+def test_a_broken_message_is_dropped(connect, tmp_path):
+    (tmp_path / "queue" / "1_broken.others.msg").write_bytes(b"")
+    with connect() as connection:
+        queue = connection.SimpleQueue("others")
+        queue.put({"number": 1})
+        assert queue.get(timeout=10).payload == {"number": 1}
+        with pytest.raises(Empty):
+            queue.get(block=False)
