@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 from django.utils import timezone
-
 
 # What the staff work with first; logins, groups and second factors last, under one heading.
 _ORDER: Final = (
@@ -33,7 +33,7 @@ class KaivoxAdminSite(AdminSite):
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    ) -> TemplateResponse:
         from kaivox.pages.overview import overview
 
         return super().index(

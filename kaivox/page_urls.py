@@ -1,7 +1,7 @@
 """Where the pages for people are."""
 
-from django.templatetags.static import static
 from django.contrib.auth.views import LoginView, LogoutView
+from django.templatetags.static import static
 from django.urls import path, re_path
 from django.views.generic import RedirectView
 
@@ -40,6 +40,8 @@ urlpatterns = [
     path("settings/webhooks/<str:pk>/switch", integrations.switch_endpoint, name="settings-switch"),
     path("settings/webhooks/<str:pk>/delete", integrations.delete_endpoint, name="settings-delete"),
     path("settings/deliveries/<str:pk>", integrations.delivery, name="settings-delivery"),
-    path("settings/deliveries/<str:pk>/redeliver", integrations.redeliver, name="settings-redeliver"),
+    path(
+        "settings/deliveries/<str:pk>/redeliver", integrations.redeliver, name="settings-redeliver"
+    ),
     path("favicon.ico", Favicon.as_view()),
 ]

@@ -443,6 +443,7 @@ LOGGING = {
     "loggers": {
         "django.server": {"handlers": ["stderr"], "propagate": False},
         "urllib3": {"level": "ERROR"},  # what a webhook's receiver does wrong stands in its log
+        "axes": {"level": "WARNING"},  # a line at each login says nothing
         "django.request": {"level": "ERROR"},  # a 404 of a client is not our news
     },
 }

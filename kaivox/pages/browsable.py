@@ -145,28 +145,30 @@ _INPUTS: Final = {"email": "email", "uri": "url", "date": "date", "tel": "tel"}
 
 
 def _field(item: Property, value: Any) -> dict[str, Any]:
-    kind = item.type
-    widget = "text"
-    if kind == "array" and item.choices:
-        widget = "checks"
-    elif kind == "boolean" or (item.choices and kind != "array" and item.where == "body"):
-        widget = "select"
-    elif item.choices and item.where == "query" and "," not in str(value or ""):
-        widget = "select"
-    elif kind in ("object", "array", "any"):
-        widget = "json"
-    elif int(item.schema.get("maxLength", 0)) > 300:
-        widget = "long"
+    widget = _widget(item, value)
     return {
         "item": item,
         "name": item.name,
-        "kind": kind,
+        "kind": item.type,
         "widget": widget,
         "input": _INPUTS.get(item.format, "text"),
-        "choices": ["true", "false"] if kind == "boolean" else item.choices,
+        "choices": ["true", "false"] if item.type == "boolean" else item.choices,
         "value": _in_form(value, widget),
         "help": line_as_html(item.description),
     }
+
+
+def _widget(item: Property, value: Any) -> str:
+    if item.where == "query":
+        several = item.type == "array" or "," in str(value or "")
+        return "select" if item.choices and not several else "text"
+    if item.type == "array" and item.choices:
+        return "checks"
+    if item.type == "boolean" or item.choices:
+        return "select"
+    if item.type in ("object", "array", "any"):
+        return "json"
+    return "long" if int(item.schema.get("maxLength", 0)) > 300 else "text"
 
 
 def _in_form(value: Any, widget: str) -> Any:
@@ -208,7 +210,7 @@ def _pager(answer: Any, request: HttpRequest) -> dict[str, Any] | None:
     meta = answer.get("meta", {}) if isinstance(answer, dict) else {}
     if "per_page" not in meta:
         return None
-    page, pages = meta.get("page"), meta.get("total_pages")
+    page, pages = meta.get("page"), meta.get("total_pages") or 0
     links: dict[str, Any] = {"meta": meta, "previous": "", "next": ""}
     if page is not None:
         if page > 1:

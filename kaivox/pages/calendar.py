@@ -54,7 +54,7 @@ def calendar(request: HttpRequest) -> HttpResponse:
 
 def _businesses(request: HttpRequest) -> list[Business]:
     rows = Business.objects.order_by("name", "pk")
-    if not request.user.is_superuser:  # type: ignore[union-attr]
+    if not request.user.is_superuser:
         rows = rows.filter(pk__in=roles_of(request))
     return list(rows[:500])
 
@@ -98,7 +98,9 @@ def _grid(week: Week) -> list[dict[str, Any]]:
     return [
         {
             "day": cell.day,
-            "open": [place(block) for block in cell.open if block.end > first and block.start < last],
+            "open": [
+                place(block) for block in cell.open if block.end > first and block.start < last
+            ],
             "blocks": [
                 place(block) for block in cell.blocks if block.end > first and block.start < last
             ],

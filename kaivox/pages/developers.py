@@ -16,7 +16,14 @@ from django.views.decorators.http import require_safe
 
 from kaivox import health
 from kaivox.businesses.models import Plan
-from kaivox.pages.articles import Article, articles, as_html, code_blocks, find_article, line_as_html
+from kaivox.pages.articles import (
+    Article,
+    articles,
+    as_html,
+    code_blocks,
+    find_article,
+    line_as_html,
+)
 from kaivox.pages.openapi import Operation, operations
 from kaivox.pages.samples import samples
 from ratelimits.throttling import QUOTAS
@@ -45,7 +52,9 @@ def _home(template: str, today: date) -> str:
 
 def _facts(today: date) -> dict[str, Any]:
     found = articles()
-    receiver, booking = (block for block in code_blocks("quickstart") if block.startswith("```python"))
+    receiver, booking = (
+        block for block in code_blocks("quickstart") if block.startswith("```python")
+    )
     return {
         "place": "developers",
         "base": settings.PUBLIC_URL,

@@ -65,7 +65,9 @@ def keys(request: HttpRequest, member: Member) -> HttpResponse:
         except DomainError as refusal:
             _show(refusal, form)
         else:
-            return page(request, "secret", what="API key", name=issued.key.name, secret=issued.secret)
+            return page(
+                request, "secret", what="API key", name=issued.key.name, secret=issued.secret
+            )
     now = timezone.now()
     rows = ApiKey.objects.for_business(member.business).order_by("-created_at", "-pk")[:200]
     listed = [(key, key.is_revoked(now), key.is_expired(now)) for key in rows]

@@ -64,14 +64,14 @@ def member_page(*, roles: Collection[str] = EVERYONE) -> Callable[[Page], Page]:
 def member_of(request: HttpRequest) -> Member | None:
     """The person as a member of the business that they chose last, else of their first one."""
     user: Any = request.user
-    chosen = request.session.get("acting_business_id")
+    chosen: int = request.session.get("acting_business_id") or 0
     if user.is_superuser:
         rows = Business.objects.order_by("pk")
         business = rows.filter(pk=chosen).first() or rows.first()
-        return business and Member(user, business, Role.OWNER)
+        return Member(user, business, Role.OWNER) if business else None
     mine = Membership.objects.select_related("business").filter(user=user).order_by("pk")
     found = mine.filter(business_id=chosen).first() or mine.first()
-    return found and Member(user, found.business, found.role)
+    return Member(user, found.business, found.role) if found else None
 
 
 def page(request: HttpRequest, template: str, status: int = 200, **context: Any) -> HttpResponse:

@@ -106,7 +106,10 @@ class Operation:
         required = set(schema.get("required", ()))
         return [
             Property(
-                name, "body", resolved := resolve(raw), name in required,
+                name,
+                "body",
+                resolved := resolve(raw),
+                name in required,
                 str(raw.get("description") or resolved.get("description", "")),
             )
             for name, raw in schema.get("properties", {}).items()
@@ -133,7 +136,9 @@ def operations() -> Iterator[Operation]:
 def operations_at(path: str) -> list[Operation]:
     """Those that the URL `path` answers; `/api/v1/appointments/slots` is never `/{id}`."""
     path = path.rstrip("/")
-    templates = sorted({operation.path for operation in operations()}, key=lambda text: text.count("{"))
+    templates = sorted(
+        {operation.path for operation in operations()}, key=lambda text: text.count("{")
+    )
     for template in templates:
         pattern = re.sub(r"\\\{[^}]+\\\}", "[^/]+", re.escape(template.rstrip("/")))
         if re.fullmatch(pattern, path):

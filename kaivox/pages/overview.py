@@ -69,7 +69,7 @@ def overview(request: HttpRequest, now: datetime) -> dict[str, Any]:
 
 def _seen(request: HttpRequest) -> set[int] | None:
     """Ids of the businesses that the person sees; None: all."""
-    return None if request.user.is_superuser else set(roles_of(request))  # type: ignore[union-attr]
+    return None if request.user.is_superuser else set(roles_of(request))
 
 
 def _page(name: str, *args: int) -> str:
@@ -175,12 +175,14 @@ def _given_up(businesses: set[int] | None, now: datetime) -> Iterable[Matter]:
     if count:
         url = _page("webhooks_delivery_changelist") + "?status__exact=exhausted"
         words = "delivery was" if count == 1 else "deliveries were"
-        yield Matter("Webhook", f"{count:,} {words} given up in 24 hours; send again from here", url)
+        yield Matter(
+            "Webhook", f"{count:,} {words} given up in 24 hours; send again from here", url
+        )
 
 
 def _near_limits(businesses: set[int] | None, now: datetime) -> Iterable[Matter]:
-    rows = DailyUsage.objects.filter(day=now.date(), admitted__gt=0)
-    rows = _of(rows, businesses).select_related("business__quota_override").order_by("-admitted")
+    used = DailyUsage.objects.filter(day=now.date(), admitted__gt=0)
+    rows = _of(used, businesses).select_related("business__quota_override").order_by("-admitted")
     shown = 0
     for row in rows[: 10 * MOST_LINES]:
         quota = quota_of(row.business, now).per_day
@@ -200,7 +202,9 @@ def _unreadable(businesses: set[int] | None, now: datetime) -> Iterable[Matter]:
     count = _of(rows, businesses).count()
     if count:
         url = _page("calls_message_changelist") + "?state__exact=unreadable"
-        words = "message of a voice provider was" if count == 1 else "messages of voice providers were"
+        words = (
+            "message of a voice provider was" if count == 1 else "messages of voice providers were"
+        )
         yield Matter("Calls", f"{count:,} {words} unreadable in 7 days", url)
 
 

@@ -60,6 +60,8 @@ def redoc_script(request: HttpRequest) -> HttpResponse:
 
 @cache
 def _redoc_bundle() -> bytes:
-    return Path(str(finders.find(_REDOC))).read_bytes().replace(
-        _REDOC_LOGO, b"data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="
+    return (
+        Path(str(finders.find(_REDOC)))
+        .read_bytes()
+        .replace(_REDOC_LOGO, b"data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=")
     )

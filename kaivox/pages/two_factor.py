@@ -90,7 +90,11 @@ def _next(request: HttpRequest) -> str:
     """Where the person wanted to go; never to another site."""
     wanted = request.GET.get("next", "")
     here = {request.get_host()}
-    return wanted if url_has_allowed_host_and_scheme(wanted, here, request.is_secure()) else "/settings"
+    return (
+        wanted
+        if url_has_allowed_host_and_scheme(wanted, here, request.is_secure())
+        else "/settings"
+    )
 
 
 def _page(request: HttpRequest, step: str, **context: Any) -> HttpResponse:

@@ -20,8 +20,7 @@ def usage_chart(business: Business, now: datetime) -> dict[str, Any]:
     window = current_window().take(of_business(business.pk), quota, cost=0)
     first = now.date() - timedelta(days=DAYS - 1)
     rows = {
-        row.day: row
-        for row in DailyUsage.objects.for_business(business).filter(day__gte=first)
+        row.day: row for row in DailyUsage.objects.for_business(business).filter(day__gte=first)
     }
     bars = []
     for day in (first + timedelta(days=at) for at in range(DAYS)):

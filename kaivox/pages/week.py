@@ -115,7 +115,8 @@ def _agendas(
     for row in rows.of_staff([person.pk for person in staff]):
         span = (int(row.start_time.timestamp()), int(row.end_time.timestamp()))
         away.setdefault(row.staff_id, []).append((row.reason, span))
-        agendas[row.staff_id].away.append(span)
+        agenda = agendas[row.staff_id]
+        agenda.away = [*agenda.away, span]
     return agendas, away
 
 

@@ -122,7 +122,12 @@ class TestBrowsableApi:
         light, phone = visit(), visit(**PHONE)
         for visitor, rules in ((light, ()), (phone, LOOKS)):
             visitor.log_in(owner)
-            for path in ("/api/v1/", "/api/v1/appointments", "/api/v1/customers", "/api/v1/webhooks"):
+            for path in (
+                "/api/v1/",
+                "/api/v1/appointments",
+                "/api/v1/customers",
+                "/api/v1/webhooks",
+            ):
                 page = visitor.open(path)
                 page.locator("details.endpoint").evaluate_all("all => all.map(x => x.open = true)")
                 assert visitor.violations(*rules) == [], path

@@ -43,11 +43,13 @@ class TestDevelopersPage:
         page = answer.content.decode()
         for line in re.split(r"\s·\s", SIXTEEN.strip()):
             method, path = line.split()
-            assert f'{method}</span> <code>{path}</code>' in page
+            assert f"{method}</span> <code>{path}</code>" in page
         for words in ("X-API-Key", "Authorization: Bearer", "?api_key=", "5,000", "call.missed"):
             assert words in page
         static = Path(settings.STATICFILES_DIRS[0]) / "kaivox"
-        loaded = sum((static / name).stat().st_size for name in ("kaivox.css", "site.js", "theme.js"))
+        loaded = sum(
+            (static / name).stat().st_size for name in ("kaivox.css", "site.js", "theme.js")
+        )
         assert len(answer.content) + loaded < 150_000
 
     def test_has_a_call_to_copy_for_every_operation(self, anyone):

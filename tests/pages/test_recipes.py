@@ -139,7 +139,9 @@ class TestQuickstart:
             booked = {"start_time": "2027-02-01T04:00:00Z"}
             assert deliver(url, "appointment.booked", booked) == 204
             assert line() == "verified: appointment.booked 2027-02-01T04:00:00Z\n"
-            assert deliver(url, "appointment.booked", booked, secret="whsec_" + "B" * 43 + "=") == 400
+            assert (
+                deliver(url, "appointment.booked", booked, secret="whsec_" + "B" * 43 + "=") == 400
+            )
 
 
 class TestEmr:
@@ -167,7 +169,9 @@ class TestBookingSoftware:
             "start_time": start.isoformat(),
         }
         other = {**booking, "number": "B-2", "name": "Ravi", "phone": "+91 98765 43211"}
-        lines = run(program, text="\n".join(map(json.dumps, (booking, booking, other)))).splitlines()
+        lines = run(
+            program, text="\n".join(map(json.dumps, (booking, booking, other)))
+        ).splitlines()
         assert lines[0].startswith("B-1 booked as")
         assert lines[1] == lines[0]
         assert re.match(r"B-2 taken; free that day: \d\d:\d\d, ", lines[2])
@@ -234,7 +238,9 @@ class TestFrontEnd:
                 "phone": "+91 98765 43212",
             }
             body = urllib.parse.urlencode(form).encode()
-            pages = [urllib.request.urlopen(url, body, timeout=10).read().decode() for _ in range(2)]
+            pages = [
+                urllib.request.urlopen(url, body, timeout=10).read().decode() for _ in range(2)
+            ]
         assert "<h1>Booked</h1>" in pages[0]
         assert pages[1] == pages[0]
         booked = Appointment.objects.get(business=business)

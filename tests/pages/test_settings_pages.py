@@ -75,7 +75,12 @@ class TestKeys:
 
     @pytest.mark.parametrize(
         ("field", "value"),
-        (("name", ""), ("scopes", ["calls:fly"]), ("allowed_cidrs", "here"), ("expires_on", "2001-01-01")),
+        (
+            ("name", ""),
+            ("scopes", ["calls:fly"]),
+            ("allowed_cidrs", "here"),
+            ("expires_on", "2001-01-01"),
+        ),
     )
     def test_says_what_is_wrong(self, business, owner, field, value):
         form = {"name": "X", "scopes": ["calls:read"], field: value}
