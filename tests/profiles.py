@@ -29,7 +29,7 @@ def run(profiles: Sequence[str], arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, lambda *_: None)
     with tempfile.TemporaryDirectory(prefix="kaivox-tests-") as folder:
         suites = [_start(profile, arguments, Path(folder)) for profile in profiles]
-        signal.signal(signal.SIGTERM, lambda *_: [process.terminate() for process, _ in suites])
+        signal.signal(signal.SIGTERM, lambda *_: _end(suites))
         statuses = [_show(process, log) for process, log in suites]
     return int(any(statuses))
 
@@ -60,6 +60,11 @@ def _environment(profile: str, var: Path) -> Mapping[str, str]:
     colour = {"PY_COLORS": "1"} if sys.stdout.isatty() else {}
     # A folder of the run: a `make up` beside it must not take our messages for its own.
     return {"PYTHONUNBUFFERED": "1", **colour, **os.environ, **named, "KAIVOX_VAR": str(var)}
+
+
+def _end(suites: Sequence[tuple[subprocess.Popen[bytes], Path]]) -> None:
+    for process, _ in suites:
+        process.terminate()
 
 
 def _show(process: subprocess.Popen[bytes], log: Path) -> int:

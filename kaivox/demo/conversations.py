@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
+
+from calls.transcripts import Turn, turn
 
 SECONDS_PER_WORD: Final = 0.38
 PAUSE_SECONDS: Final = 1.2
@@ -140,22 +141,19 @@ OTHERS: Final = (
 )  # fmt: skip
 
 
-def transcript(conversation: Conversation, words: dict[str, str]) -> list[dict[str, Any]]:
+def transcript(conversation: Conversation, words: dict[str, str]) -> list[Turn]:
     """The turns with their offsets, as the API shows them."""
-    turns, at = [], 0.0
+    turns: list[Turn] = []
+    at = 0.0
     for number, text in enumerate(conversation.turns):
         spoken = text.format(**words)
         speaker = "caller" if number % 2 else "agent"
-        turns.append({"speaker": speaker, "text": spoken, "offset_seconds": round(at, 1)})
+        turns.append(turn(speaker, spoken, at))
         at += len(spoken.split()) * SECONDS_PER_WORD + PAUSE_SECONDS
     return turns
 
 
-def length_of(turns: Sequence[dict[str, Any]]) -> int:
+def length_of(turns: Sequence[Turn]) -> int:
     """How long the call took, in seconds."""
     last = turns[-1]
     return int(last["offset_seconds"] + len(last["text"].split()) * SECONDS_PER_WORD + 3)
-
-
-def any_of(chance: random.Random, conversations: Sequence[Conversation]) -> Conversation:
-    return chance.choice(conversations)
