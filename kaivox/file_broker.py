@@ -20,16 +20,16 @@ from kombu.utils.json import dumps
 logger = logging.getLogger(__name__)
 
 
-class Channel(filesystem.Channel):  # type: ignore[misc] # kombu has no types
-    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:
+class Channel(filesystem.Channel):
+    def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
         folder = Path(self.data_folder_out)
         # As kombu names it: by time, and the queue at the end. Another ending is nobody's message.
         name = f"{round(time.monotonic() * 1000)}_{uuid.uuid4()}.{queue}.msg"
         unfinished = folder / f"{name}.part"
-        unfinished.write_bytes(dumps(payload).encode())
+        unfinished.write_bytes(dumps(message).encode())
         os.replace(unfinished, folder / name)
 
-    def _get(self, queue: str) -> Any:
+    def _get(self, queue: str, timeout: float | None = None) -> Any:
         try:
             return super()._get(queue)
         except ValueError:
@@ -37,7 +37,7 @@ class Channel(filesystem.Channel):  # type: ignore[misc] # kombu has no types
             return self._get(queue)
 
 
-class Transport(filesystem.Transport):  # type: ignore[misc]
+class Transport(filesystem.Transport):
     Channel = Channel
 
 
