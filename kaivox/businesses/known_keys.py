@@ -22,9 +22,9 @@ from kaivox.businesses.models import ApiKey
 from kaivox.redis_store import StoreAway
 
 _DIGITS: Final = 15  # of the hex digest: 60 bits
-# A list so long that reading it takes more than this is read anew only a tenth of the time.
-_QUICK_SECONDS: Final = 0.05
-_REST_FACTOR: Final = 10
+# So many keys are read anew whenever one has changed; a longer list rests a second for each such
+# number, and meanwhile the database is asked.
+_READ_AT_ONCE: Final = 20_000
 
 _lock = threading.Lock()
 _numbers = array("Q")
@@ -34,28 +34,31 @@ _reads_again_at = 0.0
 
 def may_be_known(secret: str) -> bool:
     """False where `secret` is surely no live key; without a query unless keys have changed."""
-    refresh()
+    if not refresh():
+        return True
     number = _number_of(keys.digest_of(secret))
     place = bisect_left(_numbers, number)
     return place < len(_numbers) and _numbers[place] == number
 
 
-def refresh() -> None:
-    """Reads the list where keys have changed since it was read."""
+def refresh() -> bool:
+    """Reads the list where keys have changed since it was read; whether it is as they are now."""
     global _numbers, _mark, _reads_again_at
     try:
         mark = read_mark(EVERYBODY)
     except StoreAway:
-        return  # the list as it was; new keys are known when Redis is back
+        return True  # the list as it was; newer keys are known when Redis is back
     with _lock:
-        began = time.monotonic()
-        if mark == _mark or began < _reads_again_at:
-            return
+        if mark == _mark:
+            return True
+        now = time.monotonic()
+        if now < _reads_again_at:
+            return False
         live = ApiKey.objects.live(timezone.now()).values_list("digest", flat=True)
         _numbers = array("Q", sorted(map(_number_of, live.iterator(chunk_size=5_000))))
         _mark = mark
-        took = time.monotonic() - began
-        _reads_again_at = began + (_REST_FACTOR * took if took > _QUICK_SECONDS else 0)
+        _reads_again_at = now + len(_numbers) // _READ_AT_ONCE
+        return True
 
 
 def _number_of(digest: str) -> int:
