@@ -21,12 +21,12 @@ logger = logging.getLogger(__name__)
 
 
 class Channel(filesystem.Channel):
-    def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
+    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]
         folder = Path(self.data_folder_out)
         # As kombu names it: by time, and the queue at the end. Another ending is nobody's message.
         name = f"{round(time.monotonic() * 1000)}_{uuid.uuid4()}.{queue}.msg"
         unfinished = folder / f"{name}.part"
-        unfinished.write_bytes(dumps(message).encode())
+        unfinished.write_bytes(dumps(payload).encode())
         os.replace(unfinished, folder / name)
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:
