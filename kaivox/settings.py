@@ -252,7 +252,7 @@ API_KEY_RELATED = ["business", "business__quota_override"]
 KEY_USE_WRITTEN_EVERY_SECONDS = 60.0
 USAGE_WRITTEN_EVERY_SECONDS = 10.0
 # Gives a new sandbox its demo data: `fill(*, business, now)`. By name, as it knows every app.
-SANDBOX_FILLER = ""
+SANDBOX_FILLER = "kaivox.demo.fill.fill_sandbox"
 
 # --- Celery ----------------------------------------------------------------------------------
 
@@ -334,7 +334,9 @@ if not EMAIL_URL:
     EMAIL_FILE_PATH = str(VAR / "mail")
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "KaiVox <no-reply@localhost>")
 # Where people reach what listens on HOST.
-_NAME = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(HOST, f"[{HOST}]" if ":" in HOST else HOST)
+_NAME = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(  # noqa: S104 - compared, not bound
+    HOST, f"[{HOST}]" if ":" in HOST else HOST
+)
 PUBLIC_URL = env.text("PUBLIC_URL", f"http://{_NAME}:{PORT}").rstrip("/")
 
 # --- REST framework --------------------------------------------------------------------------
@@ -444,6 +446,7 @@ LOGGING = {
         "django.server": {"handlers": ["stderr"], "propagate": False},
         "urllib3": {"level": "ERROR"},  # what a webhook's receiver does wrong stands in its log
         "axes": {"level": "WARNING"},  # a line at each login says nothing
+        "django.security.DisallowedHost": {"level": "CRITICAL"},  # scanners; they get their 400
         "django.request": {"level": "ERROR"},  # a 404 of a client is not our news
     },
 }

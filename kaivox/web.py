@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import uuid
 from typing import Any, Final
 
 import waitress
@@ -19,25 +18,12 @@ from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask
 from waitress.utilities import Error
 
-from kaivox.api.encoding import encode
-from kaivox.api.logs import current_request_id
-from kaivox.api.responses import error_body
+from kaivox.server_refusals import MAX_HEADERS, MAX_LINE, refusal
 from kaivox.wsgi import application
 
-MAX_LINE: Final = 8_190  # method, URL and version; what nginx and gunicorn allow
-MAX_HEADERS: Final = 64 * 1024
 # Up to here a body is read whole, so that the view's 413 reaches a client that sends before it
 # listens; beyond, the connection ends.
 MAX_BODY: Final = 16 * 1024 * 1024
-
-_TOLD: Final = {
-    400: ("bad_request", "The request cannot be read."),
-    413: ("body_too_large", "The body is larger than 1 MiB."),
-    414: ("url_too_long", f"The URL is longer than {MAX_LINE} characters."),
-    431: ("headers_too_large", f"The headers are larger than {MAX_HEADERS // 1024} KiB."),
-    500: ("internal_error", "Something broke on our side."),
-    501: ("not_implemented", "This Transfer-Encoding is not supported: send chunked, or a length."),
-}
 
 
 class UrlTooLong(Error):  # type: ignore[misc] # waitress has no types
@@ -59,14 +45,7 @@ class Refusal(Error):  # type: ignore[misc]
         self.code, self.reason = error.code, error.reason
 
     def to_response(self, ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:
-        request_id = f"req_{uuid.uuid4().hex}"
-        token = current_request_id.set(request_id)
-        try:
-            body = encode(error_body(*_TOLD.get(self.code, _TOLD[400])))
-        finally:
-            current_request_id.reset(token)
-        headers = [("Content-Type", "application/json"), ("X-Request-ID", request_id)]
-        return f"{self.code} {self.reason}", headers, body
+        return f"{self.code} {self.reason}", *refusal(self.code)
 
 
 class StrictParser(HTTPRequestParser):  # type: ignore[misc]

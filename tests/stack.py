@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
+
+from tests.own_servers import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
@@ -54,7 +55,7 @@ class Stack:
 @contextmanager
 def running_stack(folder: Path, **variables: str) -> Iterator[Stack]:
     """Starts everything on a free port and an empty database; stops it at the end of the block."""
-    port = _free_port()
+    port = free_port()
     environment = {
         **os.environ,
         "HOST": "127.0.0.1",
@@ -133,9 +134,3 @@ def _wait_until_ready(stack: Stack) -> None:
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
     raise AssertionError(f"KaiVox does not start:\n{stack.log.read_text()[-4000:]}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

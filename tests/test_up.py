@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,14 +19,10 @@ import psycopg
 import pytest
 from django.conf import settings
 
+from tests.own_servers import free_port
+
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 60
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Up:
