@@ -50,6 +50,19 @@ def fill_demo(*, now: datetime) -> list[Business]:
 @atomic_write
 def fill_business(demo: DemoBusiness, *, now: datetime) -> Business:
     business = create_business(slug=demo.slug, now=now, **demo.settings)
+    _fill(demo, business, now)
+    return business
+
+
+@atomic_write
+def fill_sandbox(*, business: Business, now: datetime) -> None:
+    """`settings.SANDBOX_FILLER`: fills a business that has no rows with the data of the demo that
+    comes nearest to it."""
+    by_country = {demo.settings["country"]: demo for demo in reversed(BUSINESSES)}
+    _fill(by_country.get(business.country, BUSINESSES[0]), business, now)
+
+
+def _fill(demo: DemoBusiness, business: Business, now: datetime) -> None:
     services = _make_services(demo, business)
     made = Made(
         business=business,
@@ -65,7 +78,6 @@ def fill_business(demo: DemoBusiness, *, now: datetime) -> Business:
     _make_history(demo, made, past, list(lapsed_plans_of(demo, today)), now)
     _book(demo, made, [plan for plan in plans if plan.start > now], now)
     fill_calls(demo, business, made.customers, now=now)
-    return business
 
 
 def _make_services(demo: DemoBusiness, business: Business) -> dict[str, Service]:
@@ -89,7 +101,7 @@ def _make_staff(person: DemoStaff, business: Business, services: dict[str, Servi
         business=business,
         name=person.name,
         specialty=person.specialty,
-        email=f"{name}@{business.contact_email.partition('@')[2]}",
+        email=f"{name}@{business.contact_email.partition('@')[2] or 'example.com'}",
     )
     member.services.set([services[offered] for offered in person.services])
     for shift in person.shifts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import timezone
 
 from kaivox.businesses import keys
 from kaivox.businesses.models import ApiKey, AuditEntry, Business, Membership
@@ -27,7 +28,7 @@ from kaivox.businesses.operations import (
 )
 from kaivox.businesses.scopes import ALL_SCOPES
 from kaivox.errors import Invalid, NotFound
-from tests.factories import make_user
+from tests.factories import make_key, make_user
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 VALUES = {
@@ -112,6 +113,10 @@ class TestSuspendBusiness:
 
 
 class TestCreateSandbox:
+    @pytest.fixture(autouse=True)
+    def empty(self, settings):
+        settings.SANDBOX_FILLER = ""
+
     def test_makes_a_twin_with_the_same_people(self, business):
         person = make_user(business)
         sandbox = create_sandbox(business_id=business.pk, now=NOW)
@@ -134,6 +139,16 @@ class TestCreateSandbox:
         assert issue_api_key(business_id=sandbox.pk, name="T", now=NOW).secret.startswith(
             "kv_test_"
         )
+
+    def test_has_demo_data_that_leaks_neither_way(self, business, settings, client_of):
+        settings.SANDBOX_FILLER = "kaivox.demo.fill.fill_sandbox"
+        sandbox = create_sandbox(business_id=business.pk, now=timezone.now())
+        live, test = client_of(make_key(business)), client_of(make_key(sandbox))
+        for path in ("appointments", "customers", "calls", "staff", "services"):
+            assert live.get(f"/api/v1/{path}").json()["meta"]["total"] == 0
+            rows = test.get(f"/api/v1/{path}").json()["data"]
+            assert rows
+            assert live.get(f"/api/v1/{path}/{rows[0]['id']}").status_code == 404
 
 
 class TestIssueApiKey:
