@@ -154,11 +154,11 @@ def reason_of_day(day: Range, everyone: Iterable[Starts], terms: Terms) -> Reaso
     if start >= terms.latest:
         return Reason.BEYOND_HORIZON
     people = list(everyone)
-    if not any(_touches(person.in_hours, day) for person in people):
+    if not any(touches(person.in_hours, day) for person in people):
         return Reason.CLOSED
-    if not any(_touches(person.not_closed, day) for person in people):
+    if not any(touches(person.not_closed, day) for person in people):
         return Reason.HOLIDAY
-    if not any(_touches(person.not_away, day) for person in people):
+    if not any(touches(person.not_away, day) for person in people):
         return Reason.TIME_OFF
     for lower, upper, reason in (
         (terms.now, end, Reason.PAST),
@@ -166,9 +166,18 @@ def reason_of_day(day: Range, everyone: Iterable[Starts], terms: Terms) -> Reaso
         (terms.earliest, min(end, terms.latest), Reason.BEYOND_HORIZON),
     ):
         open_part = (max(start, lower), upper)
-        if not any(_touches(person.not_away, open_part) for person in people):
+        if not any(touches(person.not_away, open_part) for person in people):
             return reason
     return Reason.FULLY_BOOKED
+
+
+def touches(ranges: Sequence[Range], span: Range) -> bool:
+    """Whether any of `ranges` has a point in `span`."""
+    start, end = span
+    if start >= end:
+        return False
+    index = bisect_left(ranges, (end, 0)) - 1
+    return index >= 0 and ranges[index][1] > start
 
 
 def by_start(slots_by_staff: Iterable[Sequence[int]]) -> dict[int, list[int]]:
@@ -202,12 +211,3 @@ def _within(ranges: Sequence[Range], lower: int, upper: int) -> list[Range]:
 def _holds(ranges: Sequence[Range], point: int) -> bool:
     index = bisect_right(ranges, (point, FOREVER)) - 1
     return index >= 0 and ranges[index][0] <= point < ranges[index][1]
-
-
-def _touches(ranges: Sequence[Range], span: Range) -> bool:
-    """Whether any of `ranges` has a point in `span`."""
-    start, end = span
-    if start >= end:
-        return False
-    index = bisect_left(ranges, (end, 0)) - 1
-    return index >= 0 and ranges[index][1] > start

@@ -17,6 +17,7 @@ from appointments import events
 from appointments.links import call_link
 from appointments.models import Appointment, Hold, Status
 from appointments.places import Place, Wish, take_place
+from appointments.roster import Except
 from customers.models import Customer
 from customers.operations import record_activity
 from kaivox.businesses.models import Business
@@ -95,7 +96,9 @@ def book_appointment(
         events.tell_booked(appointment, now=now)
         return appointment
 
-    wish = Wish(business, service, staff, start, now, except_hold=hold.pk if hold else None)
+    wish = Wish(
+        business, service, staff, start, now, without=Except(hold=hold.pk if hold else None)
+    )
     return take_place(wish, write)
 
 
@@ -125,7 +128,7 @@ def reschedule_appointment(
         staff or seen.staff,
         start or seen.start_time,
         now,
-        except_appointment=seen.pk,
+        without=Except(appointment=seen.pk),
     )
     if (wish.service, wish.staff, wish.start) == (seen.service, seen.staff, seen.start_time):
         return seen

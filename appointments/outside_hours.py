@@ -41,7 +41,7 @@ def outside_hours(
     roster = Roster(business, sorted({row[1] for row in rows}), first, last)
     agendas = roster.agendas(first, last, _lasting(0))
     for agenda in agendas.values():
-        agenda.busy = agenda.full = ()
+        agenda.busy = agenda.full = ()  # they do not stand in their own way
     starts: dict[tuple[int, int], Starts] = {}
     found = {}
     for pk, staff_id, start_time, minutes in rows:

@@ -15,7 +15,7 @@ from django.db.models import Exists, OuterRef
 
 from appointments.availability import Reason, is_bookable, refusal_at, starts_of
 from appointments.models import NO_OVERLAP, Appointment
-from appointments.roster import Roster, terms_of
+from appointments.roster import NOTHING, Except, Roster, terms_of
 from appointments.slots import people_for
 from kaivox.businesses.models import Business
 from kaivox.businesses.write_lock import write_transaction
@@ -66,16 +66,15 @@ class Inactive(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A time that somebody wants; `staff` None: with anyone. `except_…`: what does not stand in
-    its way (the appointment that is moved, the hold that is used)."""
+    """A time that somebody wants; `staff` None: with anyone. `without`: what does not stand in its
+    way."""
 
     business: Business
     service: Service
     staff: StaffMember | None
     start: datetime
     now: datetime
-    except_appointment: int | None = None
-    except_hold: int | None = None
+    without: Except = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +165,7 @@ def _refuse_by_rules(wish: Wish, staff: StaffMember) -> None:
     terms = terms_of(wish.service, wish.business, wish.now)
     start = int(wish.start.timestamp())
     roster, day = _roster_of(wish, [staff.pk])
-    agenda = roster.agendas(
-        day,
-        day,
-        terms,
-        except_appointment=wish.except_appointment,
-        except_hold=wish.except_hold,
-    )[staff.pk]
+    agenda = roster.agendas(day, day, terms, wish.without)[staff.pk]
     reason = refusal_at(starts_of(agenda, terms, roster.days.bounds(day)), terms, start)
     if reason is not None:
         raise _refusal(reason, wish)
@@ -187,14 +180,9 @@ def _free_people(wish: Wish) -> list[int]:
     start = int(wish.start.timestamp())
     roster, day = _roster_of(wish, people)
     bounds = roster.days.bounds(day)
-    taken = roster.taken(
-        day,
-        day,
-        terms,
-        except_appointment=wish.except_appointment,
-        except_hold=wish.except_hold,
-    )
-    agendas = roster.laid_out(day, day, taken)
+    taken = roster.taken(day, day, terms, wish.without)
+    agendas = roster.hours(day, day)
+    roster.fill(agendas, taken)
     everyone = {pk: starts_of(agendas[pk], terms, bounds) for pk in people}
     free = [pk for pk in people if is_bookable(everyone[pk], start)]
     if not free:
@@ -221,7 +209,7 @@ def _refuse_if_taken(wish: Wish, staff: StaffMember) -> None:
         .standing()
         .overlapping(place.busy_start, place.busy_end)
     )
-    if taken.exclude(pk=wish.except_appointment).exists():
+    if taken.exclude(pk=wish.without.appointment).exists():
         # Which of the rules comes first is told by the same function as ever.
         refuse_unqualified(wish.service, staff)
         _refuse_by_rules(wish, staff)

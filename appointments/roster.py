@@ -1,6 +1,7 @@
 """Reads what availability needs: when people work, and what takes their time.
 
-Two queries for hours and closures, one for each stretch of bookings, however many people there are.
+One query for all hours and closures, one for each stretch of bookings, however many people there
+are.
 """
 
 from __future__ import annotations
@@ -10,7 +11,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import BigIntegerField, DateField, Func, QuerySet, Value
+from django.db.models import (
+    Aggregate,
+    DateField,
+    F,
+    Func,
+    QuerySet,
+    SmallIntegerField,
+    TextField,
+    Value,
+)
 from django.db.models.functions import Cast
 
 from appointments.availability import Agenda, Terms
@@ -35,33 +45,30 @@ from staff.ranges import Range, merged
 _AROUND: Final = LONGEST_SHIFT + timedelta(days=1)
 
 
-class UnixSeconds(Func):
-    """An instant as whole Unix seconds. Thousands of them are read for one answer, and making a
-    `datetime` of each would take longer than all the rest."""
+@dataclass(frozen=True, slots=True)
+class Except:
+    """What does not stand in the way: an appointment that is moved, a hold that is used."""
 
-    output_field = BigIntegerField()
+    appointment: int | None = None
+    hold: int | None = None
 
-    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        template = "FLOOR(EXTRACT(EPOCH FROM %(expressions)s))::bigint"
-        return super().as_sql(compiler, connection, template=template, **context)
 
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        template = "CAST(strftime('%%%%s', %(expressions)s) AS INTEGER)"
-        return super().as_sql(compiler, connection, template=template, **context)
+NOTHING: Final = Except()
 
 
 @dataclass(slots=True)
 class Taken:
-    """What takes one person's time. `starts`: when the appointments among it begin."""
+    """What takes one person's time. `starts`: when the appointments among it begin; `held`: when
+    the holds do."""
 
     away: list[Range] = field(default_factory=list)
     busy: list[Range] = field(default_factory=list)
-    held: list[int] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
+    held: list[int] = field(default_factory=list)
 
 
 class Roster:
-    """The hours of `staff_ids` for the local days `first` to `last`, ready to be laid out."""
+    """The hours of `staff_ids` for the local days `first` to `last`, and what takes their time."""
 
     def __init__(
         self, business: Business, staff_ids: Collection[int], first: date, last: date
@@ -69,57 +76,40 @@ class Roster:
         self.business = business
         self.staff_ids = list(staff_ids)
         self.days = LocalDays(business.zone)
-        first, last = first - _AROUND, last + _AROUND
-        self._schedules = _read_schedules(business, self.staff_ids, first, last)
-        self._closures = _read_closures(business, first, last)
-
-    def agendas(
-        self,
-        first: date,
-        last: date,
-        terms: Terms,
-        *,
-        except_appointment: int | None = None,
-        except_hold: int | None = None,
-    ) -> dict[int, Agenda]:
-        """Everyone's time for starts on the local days `first` to `last`; one query."""
-        taken = self.taken(
-            first,
-            last,
-            terms,
-            except_appointment=except_appointment,
-            except_hold=except_hold,
+        self._schedules, closures = _read_hours(
+            business, self.staff_ids, first - _AROUND, last + _AROUND
         )
-        return self.laid_out(first, last, taken)
+        self._closed = closed_ranges(closures, self.days)
 
-    def laid_out(
-        self, first: date, last: date, taken: dict[int, Taken] | None = None
-    ) -> dict[int, Agenda]:
-        """Agendas of hours and closures, and of what is `taken` where it is given; no query."""
-        closed = closed_ranges(self._closures, self.days)
-        cap = self.business.daily_cap_per_staff
+    def hours(self, first: date, last: date) -> dict[int, Agenda]:
+        """Everyone's hours and closures for the local days `first` to `last`; no query."""
         found = {}
         for staff_id in self.staff_ids:
             windows = working_windows(
                 self._schedules[staff_id], self.days, first - _AROUND, last + _AROUND
             )
-            agenda = Agenda(windows, grid_segments(windows, self.days), closed)
-            if taken:
-                mine = taken[staff_id]
-                agenda.away, agenda.busy = merged(mine.away), sorted(mine.busy)
-                if cap:
-                    agenda.full = self._full_days(mine.starts + mine.held, cap)
-            found[staff_id] = agenda
+            found[staff_id] = Agenda(windows, grid_segments(windows, self.days), self._closed)
         return found
 
+    def agendas(
+        self, first: date, last: date, terms: Terms, without: Except = NOTHING
+    ) -> dict[int, Agenda]:
+        """Everyone's time for starts on the local days `first` to `last`; one query."""
+        agendas = self.hours(first, last)
+        self.fill(agendas, self.taken(first, last, terms, without))
+        return agendas
+
+    def fill(self, agendas: dict[int, Agenda], taken: dict[int, Taken]) -> None:
+        """Writes what is taken into the agendas."""
+        cap = self.business.daily_cap_per_staff
+        for staff_id, mine in taken.items():
+            agenda = agendas[staff_id]
+            agenda.away, agenda.busy = merged(mine.away), sorted(mine.busy)
+            if cap:
+                agenda.full = self._full_days([*mine.starts, *mine.held], cap)
+
     def taken(
-        self,
-        first: date,
-        last: date,
-        terms: Terms,
-        *,
-        except_appointment: int | None = None,
-        except_hold: int | None = None,
+        self, first: date, last: date, terms: Terms, without: Except = NOTHING
     ) -> dict[int, Taken]:
         """What takes everyone's time round starts on the local days `first` to `last`; one query."""
         start, end = self.days.range_of(first, last)
@@ -129,17 +119,19 @@ class Roster:
             _instant(start - terms.buffer_before),
             _instant(end + terms.duration + terms.buffer_after),
             _instant(terms.now),
-            except_appointment,
-            except_hold,
+            without,
         )
         found = {staff_id: Taken() for staff_id in self.staff_ids}
-        for staff_id, kind, begin, busy_start, busy_end in rows:
+        for staff_id, kind, joined in rows:
+            seconds = list(map(int, joined.split(",")))
+            begins, ranges = seconds[::3], list(zip(seconds[1::3], seconds[2::3], strict=True))
             mine = found[staff_id]
             if kind == _AWAY:
-                mine.away.append((busy_start, busy_end))
-                continue
-            mine.busy.append((busy_start, busy_end))
-            (mine.starts if kind == _BOOKED else mine.held).append(begin)
+                mine.away = ranges
+            elif kind == _BOOKED:
+                mine.starts, mine.busy = begins, mine.busy + ranges
+            else:
+                mine.held, mine.busy = begins, mine.busy + ranges
         return found
 
     def _full_days(self, starts: Iterable[int], cap: int) -> list[Range]:
@@ -168,44 +160,95 @@ def terms_of(service: Service, business: Business, now: datetime) -> Terms:
     )
 
 
-_BOOKED, _HELD, _AWAY = 0, 1, 2
-_HOURS, _BREAK, _OVERRIDE = 0, 1, 2
+def _instant(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
-def _read_schedules(
+# --- Hours ---------------------------------------------------------------------------------------
+
+_HOURS, _BREAK, _OVERRIDE, _CLOSURE = range(4)
+
+
+def _read_hours(
     business: Business, staff_ids: list[int], first: date, last: date
-) -> dict[int, Schedule]:
-    def weekly(rows: QuerySet[Any], kind: int) -> QuerySet[Any]:
-        no_date = Cast(Value(None), DateField())
-        return rows.annotate(kind=Value(kind), on=no_date).values_list(
-            "staff_id", "kind", "on", "weekday", "start_minute", "end_minute"
-        )
-
-    hours = weekly(WorkingHours.objects.for_business(business).of_staff(staff_ids), _HOURS)
-    breaks = weekly(Break.objects.for_business(business).of_staff(staff_ids), _BREAK)
-    overrides = DateOverride.objects.for_business(business).of_staff(staff_ids)
-    by_date = (
-        overrides.between(first, last)
-        .annotate(kind=Value(_OVERRIDE), weekday=Value(0))
-        .values_list("staff_id", "kind", "date", "weekday", "start_minute", "end_minute")
-    )
+) -> tuple[dict[int, Schedule], list[ClosedPeriod]]:
+    """Everyone's schedule, and the closures that touch the local days `first` to `last`."""
     rows: dict[int, tuple[list[Any], list[Any], list[Any]]] = {
         staff_id: ([], [], []) for staff_id in staff_ids
     }
-    for staff_id, kind, day, weekday, start, end in hours.union(breaks, by_date, all=True):
-        rows[staff_id][kind].append((day if kind == _OVERRIDE else weekday, start, end))
-    return {
+    closures = []
+    found = _hours_rows(business, staff_ids, first, last)
+    for kind, staff_id, weekday, day, last_day, start, end in found:
+        if kind == _CLOSURE:
+            closures.append(ClosedPeriod(day, last_day, start, end))
+        else:
+            rows[staff_id][kind].append((day if kind == _OVERRIDE else weekday, start, end))
+    schedules = {
         staff_id: Schedule(
             weekly_hours(own[_HOURS], own[_BREAK]), overrides_by_date(own[_OVERRIDE])
         )
         for staff_id, own in rows.items()
     }
+    return schedules, closures
 
 
-def _read_closures(business: Business, first: date, last: date) -> list[ClosedPeriod]:
-    rows = Closure.objects.for_business(business).between(first, last)
-    fields = ("first_date", "last_date", "from_minute", "until_minute")
-    return [ClosedPeriod(*row) for row in rows.values_list(*fields)]
+def _hours_rows(business: Business, staff_ids: list[int], first: date, last: date) -> QuerySet[Any]:
+    """(kind, staff id, weekday, date, last date, start minute, end minute), as far as it has them."""
+    no_date = Cast(Value(None), DateField())
+    no_number = Cast(Value(None), SmallIntegerField())
+
+    def columns(rows: QuerySet[Any], kind: int, *names: Any) -> QuerySet[Any]:
+        named = {f"column_{place}": name for place, name in enumerate((Value(kind), *names))}
+        return rows.annotate(**named).values_list(*named)
+
+    def of(model: Any) -> Any:
+        return model.objects.for_business(business).of_staff(staff_ids)
+
+    minutes = (F("start_minute"), F("end_minute"))
+    weekly = (F("staff_id"), F("weekday"), no_date, no_date, *minutes)
+    overrides = of(DateOverride).between(first, last)
+    closures = Closure.objects.for_business(business).between(first, last)
+    period = (F("first_date"), F("last_date"), F("from_minute"), F("until_minute"))
+    return columns(of(WorkingHours), _HOURS, *weekly).union(
+        columns(of(Break), _BREAK, *weekly),
+        columns(overrides, _OVERRIDE, F("staff_id"), no_number, F("date"), no_date, *minutes),
+        columns(closures, _CLOSURE, no_number, no_number, *period),
+        all=True,
+    )
+
+
+# --- What is taken -------------------------------------------------------------------------------
+
+_BOOKED, _HELD, _AWAY = range(3)
+
+
+class _JoinedSeconds(Aggregate):
+    """Instants of many rows as one text, Unix seconds with commas. A month of twenty people has
+    five thousand rows: to fetch them one by one takes longer than all the rest of the answer."""
+
+    output_field = TextField()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "STRING_AGG(CONCAT_WS(',', %(expressions)s), ',')"
+        return super().as_sql(compiler, connection, template=template, **context)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "GROUP_CONCAT(%(expressions)s)"
+        return super().as_sql(
+            compiler, connection, template=template, arg_joiner=" || ',' || ", **context
+        )
+
+
+class _Seconds(Func):
+    output_field = TextField()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "DATE_PART('epoch', %(expressions)s)::bigint"
+        return super().as_sql(compiler, connection, template=template, **context)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "STRFTIME('%%%%s', %(expressions)s)"
+        return super().as_sql(compiler, connection, template=template, **context)
 
 
 def _taken_rows(
@@ -214,33 +257,28 @@ def _taken_rows(
     start: datetime,
     end: datetime,
     now: datetime,
-    except_appointment: int | None,
-    except_hold: int | None,
+    without: Except,
 ) -> QuerySet[Any]:
-    """(staff id, kind, start, busy start, busy end) of all that overlaps [start, end)."""
+    """(staff id, kind, starts with blocked ranges) of all that overlaps [start, end)."""
 
-    def columns(rows: QuerySet[Any], kind: int, *names: str) -> QuerySet[Any]:
-        begin, busy_start, busy_end = (UnixSeconds(name) for name in names)
-        return rows.annotate(kind=Value(kind), a=begin, b=busy_start, c=busy_end).values_list(
-            "staff_id", "kind", "a", "b", "c"
-        )
+    def joined(rows: QuerySet[Any], kind: int, *names: str) -> QuerySet[Any]:
+        seconds = _JoinedSeconds(*(_Seconds(name) for name in names))
+        return rows.values("staff_id").annotate(kind=Value(kind), seconds=seconds)
 
-    appointments = Appointment.objects.for_business(business).of_staff(*staff_ids)
+    appointments = Appointment.objects.for_business(business).of_staff(*staff_ids).standing()
     holds = Hold.objects.for_business(business).of_staff(*staff_ids).live(now)
-    away = TimeOff.objects.for_business(business).of_staff(staff_ids).overlapping(start, end)
-    appointments = appointments.standing().overlapping(start, end)
-    holds = holds.overlapping(start, end)
-    if except_appointment is not None:
-        appointments = appointments.exclude(pk=except_appointment)
-    if except_hold is not None:
-        holds = holds.exclude(pk=except_hold)
+    away = TimeOff.objects.for_business(business).of_staff(staff_ids)
+    if without.appointment is not None:
+        appointments = appointments.exclude(pk=without.appointment)
+    if without.hold is not None:
+        holds = holds.exclude(pk=without.hold)
     blocked = ("start_time", "busy_start", "busy_end")
-    return columns(appointments, _BOOKED, *blocked).union(
-        columns(holds, _HELD, *blocked),
-        columns(away, _AWAY, "start_time", "start_time", "end_time"),
-        all=True,
+    return (
+        joined(appointments.overlapping(start, end), _BOOKED, *blocked)
+        .union(
+            joined(holds.overlapping(start, end), _HELD, *blocked),
+            joined(away.overlapping(start, end), _AWAY, "start_time", "start_time", "end_time"),
+            all=True,
+        )
+        .values_list("staff_id", "kind", "seconds")
     )
-
-
-def _instant(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)

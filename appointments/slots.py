@@ -10,16 +10,25 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
-from appointments.availability import Starts, Terms, by_start, reason_of_day, slots_of, starts_of
-from appointments.roster import Roster, terms_of
+from appointments.availability import (
+    FOREVER,
+    Starts,
+    Terms,
+    by_start,
+    reason_of_day,
+    slots_of,
+    starts_of,
+    touches,
+)
+from appointments.roster import NOTHING, Except, Roster, terms_of
 from kaivox.businesses.models import Business
 from services.models import Service
-from staff.local_time import LocalDays
+from staff.local_time import DAY_SECONDS, LocalDays
 from staff.models import StaffMember
 from staff.ranges import Range
 
-# How far ahead the next free time is looked for at once; then the rest of the horizon.
-_LOOK_AHEAD: Final = timedelta(days=31)
+# How far ahead the next free time is looked for at once: most often it is near.
+_LOOK_AHEAD: Final = (7 * DAY_SECONDS, 31 * DAY_SECONDS, FOREVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +58,13 @@ def find_slots(
     last: date,
     zone: ZoneInfo,
     now: datetime,
-    except_appointment: int | None = None,
+    without: Except = NOTHING,
 ) -> Offer:
     """What can be booked from the local day `first` to `last` of `zone`, both included; with one
     member of staff or with any who performs the service."""
     people = [staff] if staff else list(people_for(service))
     terms = terms_of(service, business, now)
-    search = _Search(business, people, terms, except_appointment)
+    search = _Search(business, people, terms, without)
     shown = LocalDays(zone)
     span = shown.range_of(first, last)
     # What is past or beyond the horizon has no slots; today is looked at whole, to tell why.
@@ -81,11 +90,11 @@ class _Search:
         business: Business,
         people: Sequence[StaffMember],
         terms: Terms,
-        except_appointment: int | None,
+        without: Except,
     ) -> None:
         self.people = people
         self.terms = terms
-        self.except_appointment = except_appointment
+        self.without = without
         days = LocalDays(business.zone)
         self.roster = Roster(
             business,
@@ -95,13 +104,13 @@ class _Search:
         )
 
     def starts_within(self, span: Range) -> list[Starts]:
-        """Of everyone, in order; one query."""
+        """Of everyone, in order; one query, or none where nobody works."""
         if span[0] >= span[1] or not self.people:
             return []
         first, last = self._local_days(span)
-        agendas = self.roster.agendas(
-            first, last, self.terms, except_appointment=self.except_appointment
-        )
+        agendas = self.roster.hours(first, last)
+        if any(touches(agenda.windows, span) for agenda in agendas.values()):
+            self.roster.fill(agendas, self.roster.taken(first, last, self.terms, self.without))
         return [starts_of(agendas[person.pk], self.terms, span) for person in self.people]
 
     def slots(self, everyone: Sequence[Starts]) -> list[Slot]:
@@ -114,22 +123,14 @@ class _Search:
         ]
 
     def first_slot_from(self, start: int) -> Slot | None:
-        """The first slot from `start` to the horizon; two queries at most."""
-        soon = start + int(_LOOK_AHEAD.total_seconds())
-        latest = self.terms.latest
-        for span in ((start, min(soon, latest)), (soon, latest)):
-            if self._anyone_works(span):
-                slots = self.slots(self.starts_within(span))
-                if slots:
-                    return slots[0]
+        """The first slot from `start` to the horizon; three queries at most."""
+        for ahead in _LOOK_AHEAD:
+            end = min(start + ahead, self.terms.latest)
+            slots = self.slots(self.starts_within((start, end)))
+            if slots:
+                return slots[0]
+            start = end
         return None
-
-    def _anyone_works(self, span: Range) -> bool:
-        """Whether hours and closures alone leave a slot: without one there is nothing to read."""
-        if span[0] >= span[1]:
-            return False
-        agendas = self.roster.laid_out(*self._local_days(span)).values()
-        return any(slots_of(starts_of(agenda, self.terms, span), self.terms) for agenda in agendas)
 
     def _local_days(self, span: Range) -> tuple[date, date]:
         days = self.roster.days

@@ -24,6 +24,7 @@ from appointments.places import (
     refuse_inactive,
     refuse_unqualified,
 )
+from appointments.roster import Except
 from appointments.serializers import (
     SLOTS_META,
     AppointmentPatch,
@@ -139,7 +140,7 @@ class AppointmentViewSet(ReadViewSet):
             last=last,
             zone=zone,
             now=now,
-            except_appointment=moved.pk if moved else None,
+            without=Except(appointment=moved.pk if moved else None),
         )
         meta = {
             "timezone": zone.key,

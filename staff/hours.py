@@ -68,15 +68,18 @@ def working_windows(schedule: Schedule, days: LocalDays, first: date, last: date
     """The windows of the local days `first` to `last`. Windows that touch are one, across midnight
     too: Saturday until 24:00 and Sunday from 00:00 is one night."""
     found: list[Range] = []
-    day = first
-    while day <= last:
+    until = None
+    for day, midnight, is_plain in days.row(first, last):
         for start, end in schedule.on(day):
-            opens, closes = days.instant(day, start), days.instant(day, end)
-            if found and found[-1][1] >= opens:
-                found[-1] = (found[-1][0], max(closes, found[-1][1]))
+            if is_plain:
+                opens, closes = midnight + start * 60, midnight + end * 60
+            else:
+                opens, closes = days.instant(day, start), days.instant(day, end)
+            if opens == until:
+                found[-1] = (found[-1][0], closes)
             elif opens < closes:
                 found.append((opens, closes))
-        day += timedelta(days=1)
+            until = closes
     return found
 
 

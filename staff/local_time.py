@@ -35,12 +35,13 @@ def local_date(zone: ZoneInfo, instant: int) -> date:
 
 
 class LocalDays:
-    """The days of a zone. Remembers each midnight: expanding the hours of many people over many
+    """The days of a zone. Remembers each midnight: laying out the hours of many people over many
     days asks for the same ones again and again."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         self.zone = zone
         self._midnights: dict[date, int] = {}
+        self._rows: dict[tuple[date, date], list[tuple[date, int, bool]]] = {}
 
     def midnight(self, day: date) -> int:
         """The first instant of `day`. A day that was left out (Apia, 2011-12-30) has no length."""
@@ -52,6 +53,17 @@ class LocalDays:
     def bounds(self, day: date) -> Range:
         """[midnight, next midnight): 23, 24 or 25 hours, or what the zone makes of it."""
         return self.midnight(day), self.midnight(day + timedelta(days=1))
+
+    def row(self, first: date, last: date) -> list[tuple[date, int, bool]]:
+        """(day, its midnight, whether it is 24 hours long) for the days `first` to `last`."""
+        known = self._rows.get((first, last))
+        if known is None:
+            known = self._rows[first, last] = []
+            for number in range((last - first).days + 1):
+                day = first + timedelta(days=number)
+                start, end = self.bounds(day)
+                known.append((day, start, end - start == DAY_SECONDS))
+        return known
 
     def range_of(self, first: date, last: date) -> Range:
         """From the first instant of `first` to the end of `last`."""

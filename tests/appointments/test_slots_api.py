@@ -299,7 +299,7 @@ class TestQueries:
             "date_to": "2026-04-01",
         }
         client.get(URL, query)
-        with django_assert_num_queries(6):
+        with django_assert_num_queries(5):
             client.get(URL, query)
 
     def test_of_an_empty_answer_are_two_more_at_most(
