@@ -17,6 +17,7 @@ from django.contrib.auth.models import User
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 
+from kaivox.businesses.admin_lists import CappedPaginator, OwnedFilter
 from kaivox.businesses.models import Business, BusinessOwned, Membership, Role
 from kaivox.businesses.write_lock import write_transaction
 from kaivox.errors import DomainError
@@ -164,6 +165,8 @@ class BusinessOwnedAdmin(_MemberAccess, _ModelAdmin):
     """
 
     form = OneBusinessForm
+    paginator = CappedPaginator
+    show_full_result_count = False
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
@@ -193,10 +196,10 @@ class BusinessOwnedAdmin(_MemberAccess, _ModelAdmin):
         return ({"business": mine.pop()} if len(mine) == 1 else {}) | initial
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
-        """Choices of a related field from rows that the person sees, never from the whole table."""
+        """Choices of a related field are rows of the person's businesses alone."""
         one_business = not request.user.is_superuser and len(roles_of(request)) <= 1
         return [
-            (name, admin.RelatedOnlyFieldListFilter) if self._is_relation(name) else name
+            (name, OwnedFilter) if self._is_relation(name) else name
             for name in super().get_list_filter(request)
             if not (one_business and name == "business")
         ]

@@ -15,15 +15,15 @@ from django.core.cache import cache
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from appointments.models import Appointment
+from appointments.outside_hours import outside_hours
 from calls.models import Call, Message
 from calls.models import Status as CallStatus
 from kaivox.businesses.admin_base import roles_of
 from kaivox.businesses.models import Business
-from kaivox.pages.week import misplaced
 from ratelimits.charts import Bar, bar_chart
 from ratelimits.models import DailyUsage
 from ratelimits.throttling import quota_of
@@ -73,10 +73,7 @@ def _seen(request: HttpRequest) -> set[int] | None:
 
 
 def _page(name: str, *args: int) -> str:
-    try:
-        return reverse(f"admin:{name}", args=args)
-    except NoReverseMatch:
-        return ""
+    return reverse(f"admin:{name}", args=args)
 
 
 def _of(rows: QuerySet[Any], businesses: set[int] | None) -> QuerySet[Any]:
@@ -151,7 +148,7 @@ def _matters(businesses: set[int] | None, now: datetime) -> Iterable[Matter]:
     yield from _given_up(businesses, now)
     yield from _near_limits(businesses, now)
     yield from _unreadable(businesses, now)
-    yield from _misplaced(businesses, now)
+    yield from _outside_hours(businesses, now)
 
 
 def _endpoints(businesses: set[int] | None) -> Iterable[Matter]:
@@ -208,22 +205,21 @@ def _unreadable(businesses: set[int] | None, now: datetime) -> Iterable[Matter]:
         yield Matter("Calls", f"{count:,} {words} unreadable in 7 days", url)
 
 
-def _misplaced(businesses: set[int] | None, now: datetime) -> Iterable[Matter]:
+def _outside_hours(businesses: set[int] | None, now: datetime) -> Iterable[Matter]:
     coming = Appointment.objects.filter(
         status="scheduled", start_time__gte=now, start_time__lt=now + timedelta(days=AHEAD_DAYS)
     )
     ids = _of(coming, businesses).values_list("business", flat=True).distinct()[:MOST_BUSINESSES]
-    shown = 0
+    found: list[int] = []
     for business in Business.objects.filter(pk__in=list(ids)).order_by("pk"):
-        for appointment in misplaced(business, now, now + timedelta(days=AHEAD_DAYS)):
-            shown += 1
-            if shown > MOST_LINES:
-                return
-            when = appointment.start_time.astimezone(business.zone)
-            url = _page("appointments_appointment_change", appointment.pk)
-            yield Matter(
-                "Appointment",
-                f"{business}: {appointment.customer} with {appointment.staff}, "
-                f"{when:%a %-d %b %H:%M}, is outside working hours",
-                url,
-            )
+        found += outside_hours(business, now=now, look_ahead=timedelta(days=AHEAD_DAYS))
+    rows = Appointment.objects.filter(pk__in=found[:MOST_LINES]).with_names()
+    for appointment in rows.order_by("start_time", "pk"):
+        when = appointment.start_time.astimezone(appointment.business.zone)
+        url = _page("appointments_appointment_change", appointment.pk)
+        yield Matter(
+            "Appointment",
+            f"{appointment.business}: {appointment.customer} with {appointment.staff}, "
+            f"{when:%a %-d %b %H:%M}, is outside working hours by now",
+            url,
+        )

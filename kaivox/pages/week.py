@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from appointments.availability import Agenda
-from appointments.models import Appointment, Status
+from appointments.availability import Agenda, Reason
+from appointments.models import Appointment
+from appointments.outside_hours import outside_hours
 from appointments.roster import Roster
 from kaivox.businesses.models import Business
 from staff.models import StaffMember, TimeOff
@@ -19,6 +20,12 @@ from staff.ranges import Range
 
 DAY_MINUTES: Final = 24 * 60
 MOST_STAFF: Final = 60
+
+_IN_WORDS: Final[dict[Reason | None, str]] = {
+    Reason.CLOSED: "outside working hours",
+    Reason.HOLIDAY: "while the business is closed",
+    Reason.TIME_OFF: "in time off",
+}
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,8 @@ class Block:
     end: int
     title: str = ""
     appointment: Appointment | None = None
-    is_misplaced: bool = False
+    # Why it could not be booked today, where that is so.
+    outside: str = ""
 
     @property
     def minutes(self) -> int:
@@ -71,6 +79,7 @@ def week_of(business: Business, staff: Sequence[StaffMember], monday: date) -> W
     agendas, away = _agendas(business, staff, days[0], days[-1])
     start, end = _bounds(business, days[0], days[-1])
     appointments = _appointments(business, staff, start, end)
+    outside = outside_hours(business, now=start, look_ahead=end - start)
     rows = []
     for person in staff:
         agenda = agendas[person.pk]
@@ -81,42 +90,23 @@ def week_of(business: Business, staff: Sequence[StaffMember], monday: date) -> W
             for reason, span in away.get(person.pk, ()):
                 cell.blocks += _clip("away", [span], cell.day, business, reason or "Time off")
         for appointment in appointments.get(person.pk, ()):
-            _place(appointment, cells, business, _is_misplaced(appointment, agenda))
+            _place(appointment, cells, business, _IN_WORDS.get(outside.get(appointment.pk)))
         for cell in cells:
             cell.blocks.sort(key=lambda block: (block.start, block.end))
         rows.append(Row(person, cells))
     return Week(days, rows, *_hours_shown(rows))
 
 
-def misplaced(business: Business, since: datetime, until: datetime) -> list[Appointment]:
-    """Scheduled appointments that begin in [since, until) outside hours, in time off or a closure."""
-    staff = list(StaffMember.objects.for_business(business).order_by("pk")[:MOST_STAFF])
-    first, last = (moment.astimezone(business.zone).date() for moment in (since, until))
-    agendas, _ = _agendas(business, staff, first, last)
-    found = _appointments(business, staff, since, until)
-    return sorted(
-        (
-            appointment
-            for person in staff
-            for appointment in found.get(person.pk, ())
-            if _is_misplaced(appointment, agendas[person.pk])
-        ),
-        key=lambda appointment: appointment.start_time,
-    )
-
-
 def _agendas(
     business: Business, staff: Sequence[StaffMember], first: date, last: date
 ) -> tuple[dict[int, Agenda], dict[int, list[tuple[str, Range]]]]:
-    agendas = Roster(business, [person.pk for person in staff], first, last).laid_out(first, last)
+    agendas = Roster(business, [person.pk for person in staff], first, last).hours(first, last)
     away: dict[int, list[tuple[str, Range]]] = {}
     start, end = _bounds(business, first, last)
     rows = TimeOff.objects.for_business(business).overlapping(start, end)
     for row in rows.of_staff([person.pk for person in staff]):
         span = (int(row.start_time.timestamp()), int(row.end_time.timestamp()))
         away.setdefault(row.staff_id, []).append((row.reason, span))
-        agenda = agendas[row.staff_id]
-        agenda.away = [*agenda.away, span]
     return agendas, away
 
 
@@ -130,17 +120,8 @@ def _appointments(
     return found
 
 
-def _is_misplaced(appointment: Appointment, agenda: Agenda) -> bool:
-    if appointment.status != Status.SCHEDULED:
-        return False
-    start, end = int(appointment.start_time.timestamp()), int(appointment.end_time.timestamp())
-    inside = any(opens <= start and end <= closes for opens, closes in agenda.windows)
-    taken = [*agenda.closed, *agenda.away]
-    return not inside or any(begins < end and start < ends for begins, ends in taken)
-
-
 def _place(
-    appointment: Appointment, cells: list[Cell], business: Business, is_misplaced: bool
+    appointment: Appointment, cells: list[Cell], business: Business, outside: str | None
 ) -> None:
     local = appointment.start_time.astimezone(business.zone)
     cell = next((cell for cell in cells if cell.day == local.date()), None)
@@ -148,7 +129,7 @@ def _place(
         start = local.hour * 60 + local.minute
         end = min(DAY_MINUTES, start + appointment.duration_minutes)
         title = f"{appointment.customer.name}, {appointment.service.name}"
-        cell.blocks.append(Block("booked", start, end, title, appointment, is_misplaced))
+        cell.blocks.append(Block("booked", start, end, title, appointment, outside or ""))
 
 
 def _clip(

@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from kaivox.pages.week import misplaced, week_of
-from staff.models import Closure, TimeOff
+from kaivox.pages.week import week_of
+from staff.models import Closure, TimeOff, WorkingHours
 from tests import factories
 
 MONDAY = date(2026, 11, 23)
@@ -40,7 +40,7 @@ class TestWeek:
     def test_shows_appointments_in_local_time(self, business, person):
         factories.make_appointment(business, staff=person, start_time=at(10, 30))
         (block,) = cell_of(business, person).blocks
-        assert (block.clock, block.minutes, block.is_misplaced) == ("10:30", 30, False)
+        assert (block.clock, block.minutes, block.outside) == ("10:30", 30, "")
 
     def test_leaves_out_what_is_cancelled(self, business, person):
         factories.make_appointment(business, staff=person, start_time=at(10), status="cancelled")
@@ -93,37 +93,30 @@ class TestWeek:
         people = [person, *(factories.make_staff(business) for _ in range(5))]
         for one in people:
             factories.make_appointment(business, staff=one, start_time=at(10))
-        with django_assert_max_num_queries(4):
+        with django_assert_max_num_queries(8):
             week_of(business, people, MONDAY)
 
 
-class TestMisplaced:
-    @pytest.fixture
-    def find(self, business):
-        return lambda: [row.pk for row in misplaced(business, at(0), at(0, day=30))]
-
-    def test_finds_what_is_outside_hours_and_in_the_break(self, business, person, find):
-        factories.make_appointment(business, staff=person, start_time=at(12, 30))
-        late = factories.make_appointment(business, staff=person, start_time=at(12, 45, day=24))
-        night = factories.make_appointment(business, staff=person, start_time=at(20, day=25))
-        assert find() == [late.pk, night.pk]
-
-    def test_finds_what_time_off_or_a_closure_fell_on(self, business, person, find):
-        rows = [
-            factories.make_appointment(business, staff=person, start_time=at(10, day=d))
-            for d in (24, 25, 26)
-        ]
+class TestOutsideHours:
+    def test_marks_what_a_closure_or_time_off_fell_on(self, business, person):
+        days = (23, 24, 25, 26)
+        for day in days:
+            factories.make_appointment(business, staff=person, start_time=at(10, day=day))
         TimeOff.objects.create(
             business=business, staff=person, start_time=at(9, day=24), end_time=at(11, day=24)
         )
         Closure.objects.create(
-            business=business, first_date=date(2026, 11, 26), last_date=date(2026, 11, 26)
+            business=business, first_date=date(2026, 11, 25), last_date=date(2026, 11, 25)
         )
-        assert find() == [rows[0].pk, rows[2].pk]
-
-    def test_leaves_alone_what_is_over(self, business, person, find):
-        factories.make_appointment(business, staff=person, start_time=at(20), status="completed")
-        assert find() == []
+        WorkingHours.objects.filter(staff=person, weekday=3).delete()
+        cells = week_of(business, [person], MONDAY).rows[0].cells[:4]
+        marks = [block.outside for cell in cells for block in cell.blocks if block.appointment]
+        assert marks == [
+            "",
+            "in time off",
+            "while the business is closed",
+            "outside working hours",
+        ]
 
 
 class TestPage:
