@@ -95,7 +95,7 @@ class CallAdmin(BusinessOwnedAdmin):
 
     def charts_view(self, request: HttpRequest) -> HttpResponse:
         businesses = Business.objects.order_by("name", "pk")
-        if not request.user.is_superuser:  # type: ignore[union-attr]
+        if not request.user.is_superuser:
             businesses = businesses.filter(pk__in=roles_of(request))
         chosen = parse_id(request.GET.get("business", ""))
         shown = list(businesses[:500])
@@ -240,7 +240,7 @@ class MessageAdmin(ActsAdmin):
 
     @admin.action(description="Replay")
     def replay_selected(self, request: HttpRequest, rows: QuerySet[Message]) -> None:
-        may = rows if request.user.is_superuser else rows.filter(business__in=_writable(request))  # type: ignore[union-attr]
+        may = rows if request.user.is_superuser else rows.filter(business__in=_writable(request))
         for message in may.defer(None)[:1000]:
             said = _replay(request, message, {})
             level = messages.WARNING if message.error else messages.SUCCESS
@@ -283,7 +283,7 @@ class ProviderAccountAdmin(BusinessOwnedAdmin):
 
     @admin.display(description="address for the provider")
     def address(self, account: ProviderAccount) -> str:
-        if account.pk is None:
+        if account._state.adding:
             return "Save first."
         return f"{settings.PUBLIC_URL}/voice/{account.provider}/{account.business.slug}"
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
-
 from calls.models import Direction, Sentiment, Status
 from customers.models import Customer
 from customers.phones import to_e164
@@ -24,21 +22,21 @@ class NumberFilter(TextFilter):
     """Calls from or to a number. What is no phone number (a SIP user, a short code) is compared as
     it stands."""
 
-    def narrow(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+    def narrow(self, qs: Any, value: str) -> Any:
         # An unescaped `+` arrives as a space.
         text = f"+{value[1:]}" if value.startswith(" ") else value
         try:
             text = to_e164(text, country=self.parent.business.country)
         except ValueError:
             text = text.strip()
-        return qs.with_phone(text)  # type: ignore[attr-defined]
+        return qs.with_phone(text)
 
 
 class Mentions(TextFilter):
     """All words of the text, each also as the beginning of a longer one, in transcript or summary."""
 
-    def narrow(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
-        return qs.mentioning(value)  # type: ignore[attr-defined]
+    def narrow(self, qs: Any, value: str) -> Any:
+        return qs.mentioning(value)
 
 
 class CallFilters(StrictFilterSet):

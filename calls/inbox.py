@@ -114,7 +114,6 @@ def _store(message: Message, report: CallReport | None, now: datetime) -> None:
 def _keep_unread(message: Message, error: str) -> None:
     message.state = Message.State.UNREADABLE
     message.error = error.replace("\x00", "")[:2000]
-    message.call = None if message.pk is None else message.call
     message.save()
 
 

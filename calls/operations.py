@@ -134,7 +134,7 @@ def _take_in(call: Call, report: CallReport, now: datetime) -> Call:
         call.customer = _customer_of(call, report.caller_name, now)
     event = _next_event(call, report, was_over=was_over, before=before, now=now)
     # Nothing new: `updated_at` stays, and nobody reads the call again.
-    if call.pk is None or _columns(call) != stored:
+    if call._state.adding or _columns(call) != stored:
         call.save()
     if event:
         _tell(event, call, now)

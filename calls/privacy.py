@@ -27,9 +27,9 @@ from kaivox.idempotency.models import Answered
 from webhooks.models import Event
 from webhooks.redaction import redact_events
 
-_OF_CUSTOMER: Final = {"phone": None, "email": None, "notes": "", "metadata": {}}
-_OF_APPOINTMENT: Final = {"notes": "", "cancellation_reason": "", "metadata": {}}
-_OF_CALL: Final = {"summary": "", "recording_url": None, "transcript": []}
+_OF_CUSTOMER: Final[dict[str, Any]] = {"phone": None, "email": None, "notes": "", "metadata": {}}
+_OF_APPOINTMENT: Final[dict[str, Any]] = {"notes": "", "cancellation_reason": "", "metadata": {}}
+_OF_CALL: Final[dict[str, Any]] = {"summary": "", "recording_url": None, "transcript": []}
 
 
 @atomic_write
@@ -85,7 +85,7 @@ def export_customer(*, business: Business, customer_id: int) -> dict[str, Any]:
 
 
 def _find(business: Business, customer_id: int) -> Customer:
-    person = Customer.objects.for_business(business).filter(pk=customer_id).first()
+    person: Customer | None = Customer.objects.for_business(business).filter(pk=customer_id).first()
     if person is None:
         raise NotFound
     return person

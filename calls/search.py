@@ -13,7 +13,7 @@ VECTOR: Final = "to_tsvector('simple'::regconfig, {column})"
 
 
 @TextField.register_lookup
-class Mention(Lookup):  # type: ignore[type-arg] - not subscriptable at run time
+class Mention(Lookup):
     lookup_name = "mention"
     prepare_rhs = False
     rhs: Sequence[str]
@@ -27,7 +27,7 @@ class Mention(Lookup):  # type: ignore[type-arg] - not subscriptable at run time
         vector = VECTOR.format(column=column)
         return f"{vector} @@ to_tsquery('simple'::regconfig, %s)", [*params, query]
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
         column, params = self.process_lhs(compiler, connection)
         if not self.rhs:
             return "1 = 0", []

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from calls.filters import CallFilters
 from calls.models import Call
 from calls.serializers import CallSerializer, CallWithTranscript
@@ -17,5 +19,6 @@ class CallViewSet(ReadViewSet):
     ordering = "-started_at"
     ordering_fields = ("started_at", "duration_seconds", "updated_at")
 
-    def filter_queryset(self, queryset):  # type: ignore[no-untyped-def]
-        return super().filter_queryset(queryset).without_transcript()
+    def filter_queryset(self, queryset: Any) -> Any:
+        found: Any = super().filter_queryset(queryset)
+        return found.without_transcript()

@@ -1,3 +1,5 @@
+"""Where voice providers send what they have to tell."""
+
 from django.urls import re_path
 
 from calls.voice_views import EngineView, VoiceView

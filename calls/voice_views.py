@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from calls import inbox
-from calls.models import Message
+from calls.models import Message, Provider
 from calls.providers.incoming import Incoming
 from calls.voice_schema import EngineSchema
 from kaivox.api.parsers import BodyTooLarge
@@ -54,9 +54,10 @@ class VoiceView(APIView):
     parser_classes = ()
     renderer_classes = (EnvelopeRenderer,)
     content_negotiation_class = AlwaysJson
-    schema = None
+    schema: Any = None
+    provider = ""
 
-    def post(self, request: Request, provider: str, slug: str) -> Response:
+    def post(self, request: Request, slug: str, provider: str = "") -> Response:
         incoming = Incoming(
             body=_read_body(request),
             content_type=request.content_type or "",
@@ -65,7 +66,7 @@ class VoiceView(APIView):
         )
         try:
             message = inbox.receive(
-                slug=slug, provider=provider, incoming=incoming, now=timezone.now()
+                slug=slug, provider=provider or self.provider, incoming=incoming, now=timezone.now()
             )
         except inbox.NotSigned as error:
             raise InvalidSignature from error
@@ -83,8 +84,7 @@ class EngineView(VoiceView):
 
     schema = EngineSchema()
 
-    def post(self, request: Request, slug: str) -> Response:
-        return super().post(request, provider="kaivox", slug=slug)
+    provider = Provider.KAIVOX
 
 
 def _read_body(request: Request) -> bytes:

@@ -22,7 +22,9 @@ class CustomerSerializer(ReadSerializer):
     email = serializers.SerializerMethodField()
     segment = serializers.ChoiceField(choices=Segment.choices)
     pipeline_stage = serializers.ChoiceField(choices=PipelineStage.choices)
-    source = serializers.CharField(help_text="Where the customer came from: api, voice, import…")
+    source = serializers.CharField(  # type: ignore[assignment]
+        help_text="Where the customer came from: api, voice, import…"
+    )
     notes = serializers.CharField()
     metadata = MetadataField()
     total_appointments = serializers.IntegerField(help_text="Those that were not cancelled.")
@@ -63,7 +65,7 @@ class CustomerPatch(WriteSerializer):
         help_text="Kept until the customer books again; then the rules decide.",
     )
     pipeline_stage = serializers.ChoiceField(choices=PipelineStage.choices, required=False)
-    source = TextField(max_length=40, required=False)
+    source = TextField(max_length=40, required=False)  # type: ignore[assignment]
     notes = TextField(max_length=5000, required=False, allow_blank=True)
     metadata = MetadataField(required=False)
 

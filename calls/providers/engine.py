@@ -54,7 +54,7 @@ class EngineCall(WriteSerializer):
     )
     summary = TextField(max_length=100_000, required=False, allow_blank=True)
     recording_url = TextField(max_length=2000, required=False, allow_null=True)
-    transcript = EngineTurn(many=True, required=False, max_length=MAX_TURNS)
+    transcript = EngineTurn(many=True, required=False, max_length=MAX_TURNS)  # type: ignore[call-arg]
     analysis_follows = TruthField(
         required=False, help_text="Sentiment and summary come in a later message; wait for them."
     )

@@ -18,7 +18,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def find_business(options: dict[str, Any]) -> Business:
     """Raises CommandError with a sentence where there is none, or no such customer in it."""
-    business = Business.objects.filter(slug=options["business"]).first()
+    business: Business | None = Business.objects.filter(slug=options["business"]).first()
     if business is None:
         raise CommandError(f"There is no business {options['business']!r}.")
     customers = Customer.objects.for_business(business)
