@@ -94,7 +94,16 @@ class Appointment(BusinessOwned):
             models.Index("business", "created_at", "id", name="appointment_created"),
             models.Index("business", "updated_at", "id", name="appointment_updated"),
             models.Index("business", "customer", "start_time", name="appointment_customer"),
-            models.Index("business", "staff", "busy_start", "busy_end", name="appointment_busy"),
+            # All that availability reads stands in the index itself.
+            models.Index(
+                "business",
+                "staff",
+                "busy_start",
+                "busy_end",
+                "start_time",
+                name="appointment_busy",
+                condition=~Q(status=Status.CANCELLED),
+            ),
         ]
         constraints = [
             NO_OVERLAP,

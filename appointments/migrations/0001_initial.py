@@ -120,6 +120,8 @@ class Migration(migrations.Migration):
                         models.F("staff"),
                         models.F("busy_start"),
                         models.F("busy_end"),
+                        models.F("start_time"),
+                        condition=models.Q(("status", "cancelled"), _negated=True),
                         name="appointment_busy",
                     ),
                 ],
