@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from kaivox.server_refusals import MAX_HEADERS
 from tests import factories
 from tests.own_servers import free_port
 
@@ -90,7 +91,8 @@ class TestRefusals:
                 "url_too_long",
             ),
             (
-                b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 70_000 + b"\r\n\r\n",
+                # As long as is just too long: what stays unread would reset the connection.
+                (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * MAX_HEADERS)[:MAX_HEADERS],
                 431,
                 "headers_too_large",
             ),
