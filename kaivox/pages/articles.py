@@ -16,7 +16,7 @@ from markdown import Markdown
 DOCS: Final[Path] = settings.BASE_DIR / "docs"
 
 # In the order of reading; what is not named here follows by its title.
-_FIRST: Final = ("quickstart", "lists", "webhooks", "errors")
+_FIRST: Final = ("quickstart", "authentication", "lists", "quotas", "webhooks", "errors")
 _HIDDEN: Final = ("decisions",)
 
 _LINK = re.compile(r'href="([^":#]+?)\.md(#[^"]*)?"')
