@@ -1,0 +1,107 @@
+"""The receivers of docs/webhooks.md, run as their readers would, against real deliveries."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.factories import make_endpoint, make_event
+from webhooks import signing
+from webhooks.event_types import EVENT_TYPES
+from webhooks.models import Attempt, Outcome
+
+pytestmark = pytest.mark.django_db
+
+DOCS = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
+
+
+def snippet(name: str) -> str:
+    return re.search(rf"<!-- {re.escape(name)} -->\n```\w+\n(.*?)```", DOCS, re.DOTALL)[1]
+
+
+@contextmanager
+def running(command: list[str], secret: str):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {**os.environ, "KAIVOX_WEBHOOK_SECRET": secret, "PORT": str(port)}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}/kaivox", process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(autouse=True)
+def on_loopback(settings):
+    settings.WEBHOOK_ALLOW_PRIVATE = True
+
+
+@pytest.mark.parametrize(
+    ("name", "interpreter"), (("receiver.py", sys.executable), ("receiver.mjs", "node"))
+)
+class TestReceivers:
+    def test_take_what_is_ours_and_nothing_else(
+        self, name, interpreter, tmp_path, business, deliver
+    ):
+        if shutil.which(interpreter) is None:
+            pytest.skip(f"{interpreter} is not installed")
+        file = tmp_path / name
+        file.write_text(snippet(name))
+        secret = signing.new_secret()
+        with running([interpreter, str(file)], secret) as (url, process):
+            make_endpoint(business, url=url, secret=secret)
+            make_endpoint(business, url=url)  # with a secret that the receiver does not know
+            make_event(business)
+            deliver()
+            assert process.stdout.readline() == "customer.created 391\n"
+        statuses = Attempt.objects.order_by("endpoint").values_list("http_status", flat=True)
+        assert list(statuses) == [204, 400]
+
+
+class TestOpenssl:
+    @pytest.mark.parametrize("known", (True, False))
+    def test_verifies_by_hand(self, tmp_path, business, receiver, deliver, known):
+        endpoint = make_endpoint(business, url=receiver.url)
+        make_event(business)
+        deliver()
+        (request,) = receiver.requests
+        (tmp_path / "body.json").write_bytes(request.body)
+        done = subprocess.run(
+            ["sh", "-c", snippet("verify.sh")],
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "header": request.headers["X-KaiVox-Signature"],
+                "KAIVOX_WEBHOOK_SECRET": endpoint.secret if known else signing.new_secret(),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout == ("verified\n" if known else "")
+
+
+class TestWords:
+    def test_name_every_event_type(self):
+        assert [name for name in EVENT_TYPES if f"`{name}`" not in DOCS] == []
+
+    def test_name_every_error_class(self):
+        silent = {Outcome.IN_FLIGHT, Outcome.SUCCEEDED, Outcome.HTTP_ERROR}
+        assert [o for o in Outcome if o not in silent and f"`{o}`" not in DOCS] == []
