@@ -5,6 +5,6 @@ class WebhooksConfig(AppConfig):
     name = "webhooks"
 
     def ready(self) -> None:
-        from webhooks import hints, tasks
+        from webhooks import checks, hints, tasks  # noqa: F401 - checks register themselves
 
         hints.publish_with(tasks.publish_hint)
