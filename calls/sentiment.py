@@ -2,7 +2,7 @@
 
 Word pairs and VADER's lexicon in a softmax regression; the weights lie beside this file and are
 made by tests/calls/sentiment/train.py. It answers for English, and only where it is sure enough:
-docs/decisions/0031-sentiment-by-a-small-classifier.md says how it was chosen and how often it is right.
+docs/decisions/0061-sentiment-by-a-small-classifier.md says how it was chosen and how often it is right.
 """
 
 from __future__ import annotations
