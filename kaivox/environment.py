@@ -54,11 +54,14 @@ class Environment:
             return False
         raise ImproperlyConfigured(f"{name} is {value!r}: write 1 or 0.")
 
-    def integer(self, name: str, default: int, *, minimum: int = 1) -> int:
+    def integer(
+        self, name: str, default: int, *, minimum: int = 1, maximum: int = 2**31 - 1
+    ) -> int:
         value = self.text(name, str(default))
-        if not value.isascii() or not value.isdigit() or int(value) < minimum:
+        readable = value.isascii() and value.isdigit() and len(value) <= 10
+        if not readable or not minimum <= int(value) <= maximum:
             raise ImproperlyConfigured(
-                f"{name} is {value!r}: write a whole number of at least {minimum}."
+                f"{name} is {value!r}: write a whole number from {minimum} to {maximum}."
             )
         return int(value)
 
