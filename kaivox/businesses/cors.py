@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import SplitResult
 
 from corsheaders.middleware import CorsMiddleware
+from django.db import DatabaseError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -39,4 +40,7 @@ def _is_allowed(request: HttpRequest, origin: str) -> bool:
     if caller is not None:
         return origin in caller.business.cors_origins
     named = Business.objects.filter(suspended_at=None, cors_origins__icontains=f'"{origin}"')
-    return any(origin in origins for origins in named.values_list("cors_origins", flat=True))
+    try:
+        return any(origin in origins for origins in named.values_list("cors_origins", flat=True))
+    except DatabaseError:
+        return False  # the answer itself is the view's to give

@@ -14,6 +14,7 @@ from array import array
 from bisect import bisect_left
 from typing import Final
 
+from django.db import DatabaseError
 from django.utils import timezone
 
 from kaivox.businesses import keys
@@ -54,11 +55,18 @@ def refresh() -> bool:
         now = time.monotonic()
         if now < _reads_again_at:
             return False
-        live = ApiKey.objects.live(timezone.now()).values_list("digest", flat=True)
-        _numbers = array("Q", sorted(map(_number_of, live.iterator(chunk_size=5_000))))
+        try:
+            _numbers = _read()
+        except DatabaseError:
+            return True  # then nobody else gets in either
         _mark = mark
         _reads_again_at = now + len(_numbers) // _READ_AT_ONCE
         return True
+
+
+def _read() -> array[int]:
+    live = ApiKey.objects.live(timezone.now()).values_list("digest", flat=True)
+    return array("Q", sorted(map(_number_of, live.iterator(chunk_size=5_000))))
 
 
 def _number_of(digest: str) -> int:

@@ -187,7 +187,8 @@ class TestBusinessPages:
 
         assert (business.plan, suspended, business.is_suspended) == ("pro", True, False)
 
-    def test_creates_a_sandbox_and_says_why_not_twice(self, owner, business):
+    def test_creates_a_sandbox_and_says_why_not_twice(self, owner, business, settings):
+        settings.SANDBOX_FILLER = ""
         owner.post(act(business, "sandbox"))
         answer = owner.post(act(business, "sandbox"))
 

@@ -23,15 +23,14 @@ def make_and_fail():
     raise ZeroDivisionError
 
 
-@pytest.mark.django_db(transaction=True)
 class TestWriteTransaction:
-    def test_is_a_transaction(self):
+    def test_is_a_transaction(self, db):
         with pytest.raises(ZeroDivisionError):
             make_and_fail()
 
         assert not Business.objects.exists()
 
-    def test_is_a_savepoint_inside_another(self):
+    def test_is_a_savepoint_inside_another(self, db):
         with transaction.atomic():
             with pytest.raises(ZeroDivisionError):
                 make_and_fail()
@@ -39,7 +38,7 @@ class TestWriteTransaction:
 
         assert Business.objects.count() == 1
 
-    def test_runs_hooks_after_the_commit_and_after_the_lock(self):
+    def test_runs_hooks_after_the_commit_and_after_the_lock(self, transactional_db):
         seen = []
 
         def look():
@@ -52,7 +51,7 @@ class TestWriteTransaction:
 
         assert seen == [True]
 
-    def test_threads_lose_no_update(self):
+    def test_threads_lose_no_update(self, transactional_db):
         business = make_business(horizon_days=1)
 
         @atomic_write

@@ -90,8 +90,8 @@ def the_wait_is_right(web: Web) -> None:
         key: answer.answered + int(answer.headers["retry-after"])
         for key, answer in zip(keys, refused, strict=True)
     }
-    # Waits are rounded up, so a whole second earlier is always too early.
-    moments = [(at - 1.02, key, 429) for key, at in due.items()]
+    # Waits are rounded up by less than a second; the other half is for the way there.
+    moments = [(at - 1.5, key, 429) for key, at in due.items()]
     moments += [(at, key, 200) for key, at in due.items()]
     right: Counter[int] = Counter()
     for at, key, status in sorted(moments):
@@ -99,7 +99,7 @@ def the_wait_is_right(web: Web) -> None:
         right[status] += one_by_one([Call(web.url + LIST, key)])[0].status == status
     waits = ", ".join(sorted({answer.headers["retry-after"] for answer in refused}))
     promise(right[200] == 10, f"{right[200]} of 10 admitted after sleeping Retry-After ({waits} s)")
-    promise(right[429] == 10, f"{right[429]} of 10 still refused a second earlier")
+    promise(right[429] == 10, f"{right[429]} of 10 still refused a second and a half earlier")
 
 
 def shared_and_not_shared(web: Web) -> None:
