@@ -19,8 +19,9 @@ from kaivox.businesses.admin_base import OWNERS, WRITERS, BusinessOwnedInline
 from kaivox.errors import DomainError
 from webhooks import operations
 from webhooks.admin_forms import EndpointForm, ReplayForm, RotateSecretForm, TestEventForm
+from webhooks.event_types import EVENT_TYPES
 from webhooks.health import health_of
-from webhooks.models import Attempt, Delivery, DeliveryStatus, Endpoint
+from webhooks.models import Attempt, Delivery, DeliveryStatus, Endpoint, Outcome
 
 Values = dict[str, Any]
 NOBODY: frozenset[str] = frozenset()
@@ -258,6 +259,32 @@ class StatusClassFilter(admin.SimpleListFilter):
         return queryset
 
 
+class EventTypeFilter(admin.SimpleListFilter):
+    """The types that there are: Django's own filter would look for them in every row."""
+
+    title = "event"
+    parameter_name = "event__type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in EVENT_TYPES]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(event__type=self.value()) if self.value() else queryset
+
+
+class ErrorFilter(admin.SimpleListFilter):
+    title = "error"
+    parameter_name = "last_error"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        # An answer that is not 2xx is told by its status.
+        settled = (Outcome.IN_FLIGHT, Outcome.SUCCEEDED, Outcome.HTTP_ERROR)
+        return [(kind.value, kind.label) for kind in Outcome if kind not in settled]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(last_error=self.value()) if self.value() else queryset
+
+
 @admin.register(Delivery)
 class DeliveryAdmin(ActsAdmin):
     """Read only, but for sending again."""
@@ -281,8 +308,8 @@ class DeliveryAdmin(ActsAdmin):
     list_filter = (
         "status",
         StatusClassFilter,
-        "event__type",
-        "last_error",
+        EventTypeFilter,
+        ErrorFilter,
         "business",
         "endpoint",
         "created_at",
@@ -290,7 +317,7 @@ class DeliveryAdmin(ActsAdmin):
     # Read by get_search_results; here only so that the box appears.
     search_fields = ("event__uid",)
     search_help_text = "An event id (evt_…), or the id of the appointment, call or customer in it."
-    ordering = ("-created_at", "-pk")
+    ordering = ("-pk",)  # as they were made; over all businesses only the key has an index
     show_full_result_count = False
     actions = ("redeliver_selected",)
     fields = (
@@ -318,8 +345,8 @@ class DeliveryAdmin(ActsAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
-        secrets = ("endpoint__secret", "endpoint__previous_secret")
-        return super().get_queryset(request).select_related("event", "endpoint").defer(*secrets)
+        unread = ("endpoint__secret", "endpoint__previous_secret", "event__body")
+        return super().get_queryset(request).select_related("event", "endpoint").defer(*unread)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
@@ -13,7 +14,7 @@ from rest_framework.response import Response
 from kaivox.api.fields import parse_id
 from kaivox.api.responses import Answer
 from kaivox.api.views import FramedView
-from kaivox.api.viewsets import BusinessViewSet, ReadViewSet
+from kaivox.api.viewsets import BusinessViewSet, ListMixin, ReadViewSet
 from kaivox.errors import NotFound
 from webhooks import operations
 from webhooks.event_types import EVENT_TYPES
@@ -168,7 +169,7 @@ class DeliveryViewSet(ReadViewSet):
         return _accepted(delivery)
 
 
-class EndpointDeliveryViewSet(BusinessViewSet):
+class EndpointDeliveryViewSet(ListMixin, BusinessViewSet):
     """The delivery log of one receiver."""
 
     scope = "webhooks"
@@ -185,10 +186,9 @@ class EndpointDeliveryViewSet(BusinessViewSet):
             raise NotFound
         return super().get_queryset().filter(endpoint=endpoint_id)
 
-    def list(self, request: Request, endpoint_pk: str) -> Response:
+    def list(self, request: Request, endpoint_pk: str = "") -> HttpResponseBase:
         """What was sent to this receiver, newest first."""
-        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or ()
-        return self.get_paginated_response([DeliverySerializer.render(row) for row in rows])
+        return super().list(request)
 
 
 class EventTypes(FramedView):
