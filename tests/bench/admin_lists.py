@@ -14,6 +14,7 @@ import time
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kaivox.settings")
+os.environ["DEBUG"] = "1"  # queries are counted, static files found where they are written
 django.setup()
 
 from django.contrib.admin import site  # noqa: E402 - after the set-up
@@ -81,8 +82,8 @@ def main() -> int:
     if connection.vendor != "postgresql":
         print("This bench makes its rows on PostgreSQL: set DATABASE_URL.")
         return 1
-    runner = DiscoverRunner(verbosity=0, interactive=False)
-    runner.setup_test_environment(debug=True)
+    runner = DiscoverRunner(verbosity=0, interactive=False, debug_mode=True)
+    runner.setup_test_environment()
     databases = runner.setup_databases()
     try:
         _fill(rows)

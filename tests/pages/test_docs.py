@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from kaivox import web
+from kaivox import server_refusals
 from kaivox.api.exceptions import _CODE_OF
 from kaivox.pages.articles import articles
 from kaivox.pages.openapi import operations
@@ -143,7 +143,7 @@ def _codes() -> set[str]:
     return (
         {code for code in written if re.fullmatch("[a-z_]+", code)}
         | set(_CODE_OF.values())
-        | {code for code, _ in web._TOLD.values()}
+        | {code for code, _ in server_refusals._TOLD.values()}
         | set(re.findall(r'"code":"([a-z_]+)"', nginx))
     )
 
