@@ -21,7 +21,7 @@ from kaivox.api.fields import (
     TextField,
     WholeNumberField,
 )
-from kaivox.api.serializers import QuerySerializer, ReadSerializer, WriteSerializer
+from kaivox.api.serializers import QuerySerializer, ReadSerializer, WriteSerializer, reads
 from services.models import Service
 from staff.models import StaffMember
 
@@ -56,10 +56,12 @@ class AppointmentSerializer(ReadSerializer):
     updated_at = InstantField()
 
     @staticmethod
+    @reads("start_time")
     def get_appointment_date(appointment: Appointment) -> str:
         return f"{appointment.start_time.astimezone(appointment.business.zone):%Y-%m-%d}"
 
     @staticmethod
+    @reads("start_time")
     def get_appointment_time(appointment: Appointment) -> str:
         return f"{appointment.start_time.astimezone(appointment.business.zone):%H:%M}"
 

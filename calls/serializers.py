@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from calls.models import Call, Direction, Outcome, Provider, Sentiment, Status
 from kaivox.api.fields import InstantField
-from kaivox.api.serializers import ReadSerializer
+from kaivox.api.serializers import ReadSerializer, reads
 
 
 class CallSerializer(ReadSerializer):
@@ -39,22 +39,27 @@ class CallSerializer(ReadSerializer):
     updated_at = InstantField()
 
     @staticmethod
+    @reads("from_number")
     def get_from_number(call: Call) -> str | None:
         return call.from_number or None
 
     @staticmethod
+    @reads("to_number")
     def get_to_number(call: Call) -> str | None:
         return call.to_number or None
 
     @staticmethod
+    @reads("outcome")
     def get_outcome(call: Call) -> Outcome | None:
         return call.outcome or None  # type: ignore[return-value]
 
     @staticmethod
+    @reads("sentiment")
     def get_sentiment(call: Call) -> Sentiment | None:
         return call.sentiment or None  # type: ignore[return-value]
 
     @staticmethod
+    @reads("recording_url")
     def get_recording_url(call: Call) -> str | None:
         return call.recording_url or None
 

@@ -8,7 +8,7 @@ from rest_framework import serializers
 from customers.models import Customer, PipelineStage, Segment
 from customers.phones import MAX_LENGTH as MAX_PHONE
 from kaivox.api.fields import InstantField, MetadataField, TextField
-from kaivox.api.serializers import ReadSerializer, WriteSerializer
+from kaivox.api.serializers import ReadSerializer, WriteSerializer, reads
 
 _PHONE_IN = "With country code, or as dialled in the business's own country."
 
@@ -36,10 +36,12 @@ class CustomerSerializer(ReadSerializer):
     updated_at = InstantField()
 
     @staticmethod
+    @reads("phone")
     def get_phone(customer: Customer) -> str | None:
         return customer.phone or None
 
     @staticmethod
+    @reads("email")
     def get_email(customer: Customer) -> str | None:
         return customer.email or None
 

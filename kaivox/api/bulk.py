@@ -17,8 +17,8 @@ from rest_framework.serializers import ValidationError
 
 from kaivox.api.encoding import encode
 from kaivox.api.ordering import Order
+from kaivox.api.reading import Reading
 from kaivox.api.renderers import CsvRenderer, NdjsonRenderer, StreamedRenderer
-from kaivox.api.serializers import ReadSerializer
 
 CHUNK: Final = 1000
 
@@ -38,27 +38,25 @@ def refuse_pages(request: Request) -> None:
 
 
 def stream(
-    rows: QuerySet[Any],
-    order: Order,
-    serializer: type[ReadSerializer],
-    renderer: StreamedRenderer,
-    name: str,
+    rows: QuerySet[Any], order: Order, view: Any, renderer: StreamedRenderer
 ) -> StreamingHttpResponse:
-    """All of `rows` in `order`, in the form of `renderer`; `name` is the file's."""
-    shown = (serializer.render_many(chunk) for chunk in chunks(rows, order))
-    write = _WRITERS[type(renderer)]
-    response = StreamingHttpResponse(
-        write(shown, list(serializer._declared_fields)), content_type=_CONTENT_TYPES[type(renderer)]
-    )
+    """All of `rows` in `order`, as `view` shows them, in the form of `renderer`."""
+    business = view.business
+    shown = (view.reading.render(some, business) for some in chunks(rows, order, view.reading))
+    lines = _WRITERS[type(renderer)](shown, list(view.serializer_class._declared_fields))
+    response = StreamingHttpResponse(lines, content_type=_CONTENT_TYPES[type(renderer)])
+    name = view.request.path.rstrip("/").rpartition("/")[2]
     response["Content-Disposition"] = f'attachment; filename="{name}.{renderer.format}"'
     return response
 
 
-def chunks(rows: QuerySet[Any], order: Order, size: int = CHUNK) -> Iterator[list[Any]]:
+def chunks(
+    rows: QuerySet[Any], order: Order, reading: Reading, size: int = CHUNK
+) -> Iterator[list[Any]]:
     """`rows` in `order`, `size` at a time."""
     rest = order.apply(rows)
     while True:
-        chunk = list(rest[:size])
+        chunk = list(reading.rows(rest, order.name)[:size])
         if chunk:
             yield chunk
         if len(chunk) < size:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from django.db.models import QuerySet
@@ -29,6 +29,7 @@ class Pages(BasePagination):
     """
 
     meta: dict[str, Any]
+    _read: Callable[..., QuerySet[Any]]
 
     def paginate_queryset(
         self, queryset: QuerySet[Any], request: Request, view: Any = None
@@ -36,6 +37,7 @@ class Pages(BasePagination):
         query = request.query_params
         order = order_of(query, view)
         size = _number(query, "per_page", default=PER_PAGE, most=MAX_PER_PAGE)
+        self._read = view.reading.rows
         if "cursor" not in query:
             return self._by_number(order.apply(queryset), order, size, query)
         if "page" in query:
@@ -49,11 +51,8 @@ class Pages(BasePagination):
         self, rows: QuerySet[Any], order: Order, size: int, query: Mapping[str, str]
     ) -> Sequence[Any]:
         number = _number(query, "page", default=1, most=MAX_ID)
-        total = rows.count()
-        start = (number - 1) * size
-        # Past the end nothing is asked: OFFSET has no room for the page numbers that we allow.
-        page = list(rows[start : start + size]) if start < total else []
-        more = bool(page) and start + len(page) < total
+        total, page = self._count_and_read(rows, order, (number - 1) * size, size)
+        more = bool(page) and (number - 1) * size + len(page) < total
         self.meta = {
             "page": number,
             "per_page": size,
@@ -63,10 +62,22 @@ class Pages(BasePagination):
         }
         return page
 
+    def _count_and_read(
+        self, rows: QuerySet[Any], order: Order, start: int, size: int
+    ) -> tuple[int, list[Any]]:
+        if start == 0:
+            page = list(self._read(rows, order.name)[:size])
+            # A first page that is not full is the whole list, and its length the total.
+            return (rows.count() if len(page) == size else len(page)), page
+        total = rows.count()
+        # Past the end nothing is asked: OFFSET has no room for the page numbers that we allow.
+        wanted = self._read(rows, order.name)[start : start + size] if start < total else ()
+        return total, list(wanted)
+
     def _by_cursor(self, rows: QuerySet[Any], order: Order, size: int, token: str) -> Sequence[Any]:
         if token:
             rows = order.after(rows, *position_of(token, order, rows.model))
-        found = list(rows[: size + 1])
+        found = list(self._read(rows, order.name)[: size + 1])
         page = found[:size]
         self.meta = {
             "page": None,

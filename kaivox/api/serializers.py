@@ -14,6 +14,17 @@ from kaivox.api.fields import format_instant
 Reader = Callable[[Any], Any]
 
 
+def reads(*columns: str) -> Callable[[Reader], Reader]:
+    """Names the columns of its row that a `get_…` method looks at, so that lists need not load the
+    rest (`kaivox.api.reading`). The business is always there, as `row.business`."""
+
+    def mark(method: Reader) -> Reader:
+        method.reads = columns  # type: ignore[attr-defined]
+        return method
+
+    return mark
+
+
 class ReadSerializer(serializers.Serializer[Any]):
     """An object as the API shows it. Declared fields make the schema and the output.
 
@@ -42,10 +53,24 @@ def _readers(cls: type[ReadSerializer]) -> tuple[tuple[str, Reader], ...]:
     return tuple((name, _reader(cls, name, field)) for name, field in cls._declared_fields.items())
 
 
-def _reader(cls: type[ReadSerializer], name: str, field: serializers.Field) -> Reader:
+def _reader(cls: type[ReadSerializer], name: str, field: Any) -> Reader:
     if isinstance(field, serializers.SerializerMethodField):
-        return getattr(cls, field.method_name or f"get_{name}")
+        method: Reader = getattr(cls, field.method_name or f"get_{name}")
+        return method
     get = _getter(field.source or name)
+    read = converted(field, get)
+    if read is not None:
+        return read
+    if isinstance(field, serializers.ListSerializer):
+        return _reader_of_many(get, type(field.child).render)  # type: ignore[attr-defined]
+    render = type(field).render
+    return lambda row: None if (value := get(row)) is None else render(value)
+
+
+def converted(field: Any, get: Reader) -> Reader | None:
+    """`get`, its value made JSON-ready as `field` says; None where the field holds rows itself."""
+    if isinstance(field, ReadSerializer | serializers.ListSerializer):
+        return None
     if isinstance(field, serializers.DateTimeField):
         return lambda row: None if (value := get(row)) is None else format_instant(value)
     if isinstance(field, serializers.DecimalField):
@@ -55,11 +80,6 @@ def _reader(cls: type[ReadSerializer], name: str, field: serializers.Field) -> R
         return lambda row: None if (value := get(row)) is None else value.isoformat()
     if isinstance(field, serializers.TimeField):
         return lambda row: None if (value := get(row)) is None else value.strftime("%H:%M")
-    if isinstance(field, ReadSerializer):
-        render = type(field).render
-        return lambda row: None if (value := get(row)) is None else render(value)
-    if isinstance(field, serializers.ListSerializer) and isinstance(field.child, ReadSerializer):
-        return _reader_of_many(get, type(field.child).render)
     return get
 
 

@@ -21,6 +21,7 @@ from kaivox.api.encoding import encode, etag_of, tags_of
 from kaivox.api.fields import parse_id
 from kaivox.api.filters import StrictFilterSet
 from kaivox.api.pagination import order_of
+from kaivox.api.reading import Reading, reading_of
 from kaivox.api.renderers import CsvRenderer, NdjsonRenderer, StreamedRenderer
 from kaivox.api.responses import Answer
 from kaivox.api.serializers import ReadSerializer, WriteSerializer
@@ -49,11 +50,14 @@ class BusinessViewSet(FramedView, GenericViewSet[Any]):
 
     def get_object(self) -> Any:
         """The row of the path. Raises NotFound: foreign, gone and absurd ids look alike."""
-        row_id = parse_id(self.kwargs["pk"])
-        row = self.get_queryset().filter(pk=row_id).first() if row_id else None
+        row = self._at(self.kwargs["pk"]).first()
         if row is None:
             raise NotFound
         return row
+
+    def _at(self, text: str) -> QuerySet[Any]:
+        row_id = parse_id(text)
+        return self.get_queryset().filter(pk=row_id) if row_id else self.queryset.none()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
@@ -104,7 +108,12 @@ class ListMixin:
         if isinstance(request.accepted_renderer, StreamedRenderer):
             return self._stream(rows)
         page = self.paginate_queryset(rows)
-        return self.get_paginated_response(self.serializer_class.render_many(page))
+        return self.get_paginated_response(self.reading.render(page, self.business))
+
+    @property
+    def reading(self: Any) -> Reading:
+        """How rows are read for this list."""
+        return reading_of(self.serializer_class, self.queryset.model)
 
     def get_renderers(self: Any) -> list[BaseRenderer]:
         renderers = super().get_renderers()
@@ -115,9 +124,7 @@ class ListMixin:
     def _stream(self: Any, rows: QuerySet[Any]) -> HttpResponseBase:
         refuse_pages(self.request)
         order = order_of(self.request.query_params, self)
-        renderer = self.request.accepted_renderer
-        name = self.request.path.rstrip("/").rpartition("/")[2]
-        return stream(rows, order, self.serializer_class, renderer, name)
+        return stream(rows, order, self, self.request.accepted_renderer)
 
 
 def _follows_changes(request: Request, view: Any) -> bool:
@@ -126,8 +133,16 @@ def _follows_changes(request: Request, view: Any) -> bool:
 
 
 class RetrieveMixin:
+    """One row of a resource."""
+
     def retrieve(self: Any, request: Request, pk: str) -> Response:
-        return self.show(self.get_object())
+        reading = reading_of(
+            self.detail_serializer_class or self.serializer_class, self.queryset.model
+        )
+        found = list(reading.rows(self._at(pk))[:1])
+        if not found:
+            raise NotFound
+        return Answer(reading.render(found, self.business)[0])
 
 
 class ReadViewSet(ListMixin, RetrieveMixin, BusinessViewSet):
