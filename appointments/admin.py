@@ -15,7 +15,7 @@ from appointments.admin_forms import BookingForm, CancelForm, move_form, start_o
 from appointments.models import Appointment, Status
 from appointments.outside_hours import outside_hours
 from kaivox.businesses.admin_acts import Act, ActsAdmin
-from kaivox.businesses.admin_base import EVERYONE, WRITERS, businesses_where
+from kaivox.businesses.admin_base import EVERYONE, WRITERS, OneBusinessForm, businesses_where
 from kaivox.businesses.models import Business
 
 Values = dict[str, Any]
@@ -95,7 +95,6 @@ class OutsideHoursFilter(admin.SimpleListFilter):
 
 @admin.register(Appointment)
 class AppointmentAdmin(ActsAdmin):
-    form = BookingForm
     delete_roles = frozenset()  # a cancelled appointment stays: others have been told of it
     list_display = ("when", "customer", "service", "staff", "status", "business")
     list_display_links = ("when",)
@@ -157,6 +156,12 @@ class AppointmentAdmin(ActsAdmin):
         "created_at",
         "updated_at",
     )
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form = BookingForm if obj is None else OneBusinessForm
+        return super().get_form(request, obj, change=change, form=form, **kwargs)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:

@@ -72,4 +72,5 @@ class MinuteOfDayField(_SmallInteger):
     default_validators = [MaxValueValidator(DAY_MINUTES)]
 
     def formfield(self, **kwargs: Any) -> Any:
-        return super().formfield(**{"form_class": ClockFormField, **kwargs})
+        # The admin would bring its own widget for numbers.
+        return super().formfield(**{"form_class": ClockFormField, **kwargs, "widget": ClockInput})

@@ -1,0 +1,123 @@
+"""The admin's pages of people and closures: what a person can type, and what is refused where."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from staff.models import Closure, StaffMember, WorkingHours
+from tests import factories
+
+PEOPLE = "/admin/staff/staffmember"
+CLOSURES = "/admin/staff/closure"
+
+
+@pytest.fixture
+def owner(business) -> Client:
+    client = Client()
+    client.force_login(factories.make_user(business))
+    return client
+
+
+def person_form(business, hours=(), breaks=(), overrides=(), **values) -> dict:
+    form = {"business": business.pk, "name": "Meera", "is_active": "on", **values}
+    inlines = {
+        "working_hours": [("weekday", "start_minute", "end_minute"), hours],
+        "breaks": [("weekday", "start_minute", "end_minute"), breaks],
+        "date_overrides": [("date", "start_minute", "end_minute"), overrides],
+        "time_off": [("start_time_0", "start_time_1", "end_time_0", "end_time_1", "reason"), ()],
+    }
+    for prefix, (columns, rows) in inlines.items():
+        form |= {f"{prefix}-TOTAL_FORMS": len(rows), f"{prefix}-INITIAL_FORMS": 0}
+        for place, row in enumerate(rows):
+            named = zip(columns, row, strict=True)
+            form |= {f"{prefix}-{place}-{name}": value for name, value in named}
+    return form
+
+
+class TestStaffMember:
+    def test_is_made_with_hours(self, owner, business):
+        service = factories.make_service(business)
+        form = person_form(
+            business,
+            hours=[(0, "09:00", "17:00"), (5, "20:00", "24:00")],
+            breaks=[(0, "12:00", "13:00")],
+            services=[service.pk],
+        )
+        response = owner.post(f"{PEOPLE}/add/", form)
+        assert response.status_code == 302, response.context["errors"]
+        person = StaffMember.objects.get()
+        assert list(person.services.all()) == [service]
+        hours = person.working_hours.order_by("weekday").values_list("start_minute", "end_minute")
+        assert list(hours) == [(540, 1020), (1200, 1440)]
+        assert b'value="24:00"' in owner.get(f"{PEOPLE}/{person.pk}/change/").content
+
+    @pytest.mark.parametrize(
+        ("rows", "words"),
+        (
+            ({"hours": [(0, "09:00", "17:00"), (0, "16:00", "18:00")]}, "overlap"),
+            ({"hours": [(0, "09:00", "08:00")]}, "Hours end after they start"),
+            ({"hours": [(0, "09:00", "24:30")]}, "from 00:00 to 24:00"),
+            (
+                {"hours": [(0, "09:00", "12:00")], "breaks": [(0, "11:30", "12:30")]},
+                "outside the working hours",
+            ),
+            ({"overrides": [("2026-02-30", "", "")]}, "Enter a valid date"),
+            ({"overrides": [("2026-03-02", "09:00", "")]}, "Give both times"),
+            (
+                {"overrides": [("2026-03-02", "", ""), ("2026-03-02", "09:00", "10:00")]},
+                "is a day off and has other rows too",
+            ),
+        ),
+    )
+    def test_with_impossible_hours_is_refused_in_the_form(self, owner, business, rows, words):
+        response = owner.post(f"{PEOPLE}/add/", person_form(business, **rows))
+        assert response.status_code == 200
+        assert words in response.content.decode()
+        assert not StaffMember.objects.exists()
+        assert not WorkingHours.objects.exists()
+
+    def test_of_another_business_is_out_of_reach(self, owner, other_business):
+        theirs = factories.make_staff(other_business, name="Their dentist")
+        assert owner.get(f"{PEOPLE}/{theirs.pk}/change/").status_code == 302
+        assert "Their dentist" not in owner.get(f"{PEOPLE}/").content.decode()
+
+    def test_cannot_offer_a_service_of_another_business(self, owner, business, other_business):
+        service = factories.make_service(other_business)
+        response = owner.post(f"{PEOPLE}/add/", person_form(business, services=[service.pk]))
+        assert response.status_code == 200
+        assert not StaffMember.objects.exists()
+
+
+class TestClosure:
+    FORM = {
+        "kind": "emergency",
+        "reason": "Water pipe",
+        "first_date": "2026-03-02",
+        "from_minute": "14:00",
+        "last_date": "2026-03-02",
+        "until_minute": "18:00",
+    }
+
+    def test_is_made_changed_and_removed(self, owner, business):
+        form = self.FORM | {"business": business.pk}
+        assert owner.post(f"{CLOSURES}/add/", form).status_code == 302
+        closure = Closure.objects.get()
+        assert (closure.from_minute, closure.until_minute) == (840, 1080)
+        assert b"2026-03-02 14:00" in owner.get(f"{CLOSURES}/").content
+        page = f"{CLOSURES}/{closure.pk}"
+        owner.post(f"{page}/change/", form | {"until_minute": "24:00"})
+        closure.refresh_from_db()
+        assert closure.until_minute == 1440
+        owner.post(f"{page}/delete/", {"post": "yes"})
+        assert not Closure.objects.exists()
+
+    @pytest.mark.parametrize(
+        "change", ({"until_minute": "14:00"}, {"last_date": "2026-03-01"}, {"reason": ""})
+    )
+    def test_that_cannot_be_is_refused_in_the_form(self, owner, business, change):
+        form = self.FORM | {"business": business.pk} | change
+        response = owner.post(f"{CLOSURES}/add/", form)
+        assert response.status_code == 200
+        assert response.context["errors"]
+        assert not Closure.objects.exists()
