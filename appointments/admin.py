@@ -103,7 +103,7 @@ class AppointmentAdmin(ActsAdmin):
     search_fields = ("=id", "customer__name", "customer__phone")
     ordering = ("-start_time", "-pk")
     show_full_result_count = False
-    raw_id_fields = ("customer",)
+    autocomplete_fields = ("customer", "service", "staff")
     acts = (
         Act(
             "move",

@@ -127,7 +127,8 @@ class NoOverlap(BaseConstraint):
 
     def _triggers(self, model: type[Model], schema_editor: Any) -> list[Statement]:
         def column(field: str) -> str:
-            return str(schema_editor.quote_name(model._meta.get_field(field).column))
+            attribute: Any = model._meta.get_field(field)
+            return str(schema_editor.quote_name(attribute.column))
 
         pk = schema_editor.quote_name(model._meta.pk.column)
         key, start, end, status = (

@@ -14,7 +14,7 @@ from django.core.validators import MaxValueValidator
 from django.db import models
 
 if TYPE_CHECKING:
-    _SmallInteger = models.PositiveSmallIntegerField[int, int]
+    _SmallInteger = models.PositiveSmallIntegerField[Any, Any]
 else:
     _SmallInteger = models.PositiveSmallIntegerField
 

@@ -23,6 +23,7 @@ from staff.models import (
     DateOverride,
     StaffMember,
     TimeOff,
+    WeeklyWindow,
     WorkingHours,
 )
 
@@ -58,18 +59,8 @@ def set_weekly_hours(
 ) -> None:
     """Replaces a person's weekly hours and breaks. Raises ImpossibleHours."""
     with schedule_change(business_id=staff.business_id, staff_id=staff.pk):
-        for model, rows in ((WorkingHours, hours), (Break, breaks)):
-            model.objects.filter(staff=staff).delete()
-            model.objects.bulk_create(
-                model(
-                    business_id=staff.business_id,
-                    staff=staff,
-                    weekday=weekday,
-                    start_minute=start,
-                    end_minute=end,
-                )
-                for weekday, start, end in rows
-            )
+        _replace_weekly(WorkingHours, staff, hours)
+        _replace_weekly(Break, staff, breaks)
 
 
 def set_hours_on(*, staff: StaffMember, day: date, windows: Iterable[tuple[int, int]]) -> None:
@@ -84,7 +75,7 @@ def set_hours_on(*, staff: StaffMember, day: date, windows: Iterable[tuple[int, 
                 start_minute=start,
                 end_minute=end,
             )
-            for start, end in list(windows) or [(None, None)]
+            for start, end in _windows_or_day_off(windows)
         )
 
 
@@ -152,6 +143,26 @@ def remove_closure(*, business: Business, closure_id: int) -> None:
     removed, _ = Closure.objects.for_business(business).filter(pk=closure_id).delete()
     if not removed:
         raise NotFound
+
+
+def _replace_weekly(model: type[WeeklyWindow], staff: StaffMember, rows: Iterable[Weekly]) -> None:
+    model.objects.filter(staff=staff).delete()
+    model.objects.bulk_create(
+        model(
+            business_id=staff.business_id,
+            staff=staff,
+            weekday=weekday,
+            start_minute=start,
+            end_minute=end,
+        )
+        for weekday, start, end in rows
+    )
+
+
+def _windows_or_day_off(
+    windows: Iterable[tuple[int, int]],
+) -> list[tuple[int, int] | tuple[None, None]]:
+    return [*windows] or [(None, None)]
 
 
 def _refuse_impossible(person: StaffMember) -> None:
