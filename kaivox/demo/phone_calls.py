@@ -1,4 +1,4 @@
-"""The demo's phone calls: some weeks of them, taken in as a voice provider would tell them."""
+"""The demo's phone calls: two weeks of them, taken in as a voice provider would tell them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kaivox.demo.catalogue import DemoBusiness
 from kaivox.demo.conversations import BOOKED, OTHERS, length_of, transcript
 from kaivox.demo.planning import chance_of
 
-DAYS: Final = 21
+DAYS: Final = 14
 _WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 

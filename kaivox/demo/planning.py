@@ -14,9 +14,10 @@ from kaivox.demo.catalogue import DemoBusiness, DemoService, DemoStaff, Shift
 GRID_MINUTES: Final = 15
 FIRST_DAY: Final = -21
 LAST_DAY: Final = 14
-# Of a person's time about this much is booked, falling towards the days to come.
+# Of a person's time about this much was booked; from tomorrow on less and less is.
 _BUSY_BEFORE: Final = 0.4
-_BUSY_LAST_DAY: Final = 0.05
+_BUSY_TOMORROW: Final = 0.24
+_BUSY_LAST_DAY: Final = 0.03
 # Some came once, this long ago, and never again.
 _LAPSED_DAYS: Final = range(200, 290, 15)
 
@@ -100,4 +101,4 @@ def _stretches(shift: Shift) -> list[tuple[int, int]]:
 def _busyness(offset: int) -> float:
     if offset <= 0:
         return _BUSY_BEFORE
-    return _BUSY_BEFORE - (_BUSY_BEFORE - _BUSY_LAST_DAY) * offset / LAST_DAY
+    return _BUSY_TOMORROW - (_BUSY_TOMORROW - _BUSY_LAST_DAY) * offset / LAST_DAY
