@@ -10,6 +10,7 @@ from django.urls import include, path, re_path
 from django.views import defaults
 from django.views.csrf import csrf_failure as page_csrf_failure
 
+from appointments.calendar_views import calendar
 from kaivox.api import views as api
 from kaivox.pages import reference
 from kaivox.schema import SchemaView
@@ -34,6 +35,7 @@ urlpatterns = [
     path("api/redoc/redoc.js", reference.redoc_script, name="redoc-script"),
     re_path(r"^api(/.*)?$", api.UnknownPath.as_view()),
     path("voice/", include("calls.voice_urls")),
+    re_path(r"^calendar/(?P<token>[A-Za-z0-9_-]{1,100})\.ics$", calendar, name="calendar"),
     path("admin/", admin.site.urls),
     path("", include("kaivox.page_urls")),
 ]

@@ -11,7 +11,16 @@ from django.http import HttpRequest
 from kaivox.businesses.admin_base import WRITERS, BusinessOwnedAdmin, BusinessOwnedInline
 from staff import operations
 from staff.clock import format_clock
-from staff.models import Break, Closure, DateOverride, StaffMember, TimeOff, WorkingHours
+from staff.feeds import open_feed
+from staff.models import (
+    Break,
+    CalendarFeed,
+    Closure,
+    DateOverride,
+    StaffMember,
+    TimeOff,
+    WorkingHours,
+)
 
 
 class _ScheduleInline(BusinessOwnedInline):
@@ -41,6 +50,18 @@ class TimeOffInline(_ScheduleInline):
     ordering = ("start_time",)
 
 
+class CalendarFeedInline(BusinessOwnedInline):
+    """Addresses that were given out; deleting one closes it."""
+
+    model = CalendarFeed
+    add_roles = frozenset()
+    change_roles = frozenset()
+    delete_roles = WRITERS
+    fields = readonly_fields = ("last_four", "created_at")
+    verbose_name = "calendar address"
+    verbose_name_plural = "calendar addresses"
+
+
 @admin.register(StaffMember)
 class StaffMemberAdmin(BusinessOwnedAdmin):
     list_display = ("name", "business", "specialty", "is_active")
@@ -51,7 +72,22 @@ class StaffMemberAdmin(BusinessOwnedAdmin):
     show_full_result_count = False
     filter_horizontal = ("services",)
     fields = ("business", "name", "specialty", "email", "is_active", "services")
-    inlines = (WorkingHoursInline, BreakInline, DateOverrideInline, TimeOffInline)
+    inlines = (
+        WorkingHoursInline,
+        BreakInline,
+        DateOverrideInline,
+        TimeOffInline,
+        CalendarFeedInline,
+    )
+    actions = ("give_out_calendar",)
+
+    @admin.action(description="Make a calendar address (shown once)", permissions=["change"])
+    def give_out_calendar(self, request: HttpRequest, queryset: QuerySet[StaffMember]) -> None:
+        """A secret address each, for a phone or a calendar program to subscribe to."""
+        for person in self.changeable(request, queryset):
+            token = open_feed(staff=person)
+            address = request.build_absolute_uri(f"/calendar/{token}.ics")
+            self.message_user(request, f"{person}: {address} (it is not shown again)")
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         person = form.instance

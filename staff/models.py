@@ -268,3 +268,20 @@ class Closure(BusinessOwned):
     def clean(self) -> None:
         if self.first_date and self.last_date and self.last_date < self.first_date:
             raise ValidationError({"last_date": "The last day is before the first."})
+
+
+class CalendarFeed(BusinessOwned):
+    """A secret address under which a person's calendar can be subscribed to. Only the SHA-256 of
+    its token is kept; the address is shown once, and deleting the row closes it."""
+
+    staff = models.ForeignKey(StaffMember, on_delete=models.CASCADE, related_name="feeds")
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    last_four = models.CharField(max_length=4, editable=False)
+
+    objects = BusinessQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index("business", "staff", name="feed_staff")]
+
+    def __str__(self) -> str:
+        return f"Calendar address …{self.last_four}"

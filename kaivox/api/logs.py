@@ -11,11 +11,13 @@ current_request_id: ContextVar[str] = ContextVar("current_request_id", default="
 # The form of kaivox.businesses.keys; a prefix of the key stays, so that staff can find it.
 _KEY = re.compile(r"(kv_(?:live|test)_[0-9A-Za-z]{4})[0-9A-Za-z]+")
 _PARAMETER = re.compile(r"(api_key=)[^&\s\"']+", re.IGNORECASE)
+# The address of a person's calendar is its key.
+_CALENDAR = re.compile(r"(/calendar/)[A-Za-z0-9_-]+")
 
 
 def mask_keys(text: str) -> str:
-    """`text` with each API key cut to `kv_live_abcd…`."""
-    return _PARAMETER.sub(r"\1…", _KEY.sub(r"\1…", text))
+    """`text` with each API key cut to `kv_live_abcd…`, and without calendars' addresses."""
+    return _CALENDAR.sub(r"\1…", _PARAMETER.sub(r"\1…", _KEY.sub(r"\1…", text)))
 
 
 class RequestIdFilter(logging.Filter):
