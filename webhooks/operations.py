@@ -331,10 +331,12 @@ def _replay_some(endpoint: Endpoint, events: Any, now: datetime) -> int:
             for event in unheard.only("pk")
         ]
     )
+    # Older than this call: what it sends may be given up again before it is through.
     missed = Delivery.objects.filter(
         endpoint=endpoint,
         event__in=events,
         status__in=(DeliveryStatus.EXHAUSTED, DeliveryStatus.CANCELLED),
+        updated_at__lt=now,
     )
     again = missed.order_by("pk").values_list("pk", flat=True)[:_REPLAYED_AT_ONCE]
     renewed = missed.filter(pk__in=list(again)).update(

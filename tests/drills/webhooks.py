@@ -1,7 +1,7 @@
 """What webhooks must survive, rehearsed with real processes.
 
     make drill-webhooks                              PostgreSQL and Redis, at full size
-    python -m tests.drills.webhooks [--small] [--only NAME]      embedded, or as the environment says
+    python -m tests.drills.webhooks [--divide N] [--only NAME]   embedded, or as the environment says
 
 Each scenario prints what it saw and fails loudly.
 """
@@ -28,21 +28,21 @@ Scenario = Callable[[Rig, int], None]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--small", action="store_true", help="a tenth of the size")
+    parser.add_argument("--divide", type=int, default=1, metavar="N", help="an Nth of the size")
     parser.add_argument("--only", choices=[scenario.__name__ for scenario in SCENARIOS])
     options = parser.parse_args()
-    divisor = 10 if options.small else 1
+    small = options.divide > 1
     with rig(
         WEBHOOK_RETRY_SCHEDULE="0.2,0.4,0.8",
-        WEBHOOK_TIMEOUT_SECONDS="2" if options.small else "15",
-        WEBHOOK_LEASE_SECONDS="4" if options.small else "20",
+        WEBHOOK_TIMEOUT_SECONDS="2" if small else "15",
+        WEBHOOK_LEASE_SECONDS="4" if small else "20",
         LOG_LEVEL="WARNING",
     ) as it:
         for scenario in SCENARIOS:
             if options.only in (None, scenario.__name__):
                 say(f"— {scenario.__name__}: {(scenario.__doc__ or '').splitlines()[0]}")
                 empty_outbox()
-                scenario(it, divisor)
+                scenario(it, options.divide)
     say("All held.")
 
 
@@ -53,15 +53,16 @@ def killed_workers(it: Rig, divisor: int) -> None:
     events = 3000 // divisor
     with failing_receiver(delay=0.05, rate=0.1) as receiver:
         add_events(receiver.url, events=events, endpoints=4)
-        workers, beat = [it.worker(), it.worker()], it.beat()
-        for kill in range(3):
+        count, kills = (2, 3) if divisor == 1 else (1, 1)
+        workers, beat = [it.worker() for _ in range(count)], it.beat()
+        for kill in range(kills):
             wait_until(
                 lambda n=kill: len(receiver.requests) > events * (n + 1) // 5,  # type: ignore[misc]
                 seconds=60,
                 what="the worker sends",
             )
-            workers[kill % 2].kill()
-            workers[kill % 2].start()
+            workers[kill % count].kill()
+            workers[kill % count].start()
         took = wait_until(settled, seconds=180, what="everything is settled")
         for process in (*workers, beat):
             process.stop()
