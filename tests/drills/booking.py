@@ -1,0 +1,298 @@
+"""No time is booked twice, rehearsed over HTTP at full size.
+
+    make drill-booking                                   both profiles, at full size
+    python -m tests.drills.booking --one [--divide N]    this environment's profile alone
+
+First the control: with lock and constraint switched off the same load must book one time twice, or
+the drill would prove nothing. Then 64 threads want one time, eight attempts each; then they book,
+move, cancel and hold at random, on 50 overlapping times of ten people. What stands afterwards is
+checked by SQL.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.drills.rig import Rig, rig, wait_until
+from tests.stack import free_port
+
+THREADS, ATTEMPTS = 64, 8
+PEOPLE, TIMES, ROUNDS = 10, 50, 40
+EMBEDDED_AGAIN = {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"}
+PATH = "/api/v1/appointments"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--one", action="store_true", help="only the profile of this environment")
+    parser.add_argument("--divide", type=int, default=1, metavar="N", help="an Nth of the size")
+    options = parser.parse_args()
+    if options.one:
+        _drill(options.divide)
+        return 0
+    embedded = {name: text for name, text in os.environ.items() if name not in EMBEDDED_AGAIN}
+    again = [sys.executable, "-m", __spec__.name, "--one", "--divide", str(options.divide)]
+    environments = [embedded] + [dict(os.environ)] * ("DATABASE_URL" in os.environ)
+    return max(subprocess.run(again, env=one, check=False).returncode for one in environments)
+
+
+def _drill(divide: int) -> None:
+    with rig(LOG_LEVEL="WARNING", WEB_PROCESSES="4", WEB_THREADS="8") as it:
+        from django.db import connection
+
+        print(f"==> {connection.vendor}", flush=True)
+        clinic = make_clinic()
+        with unguarded(it) as url:
+            _control(clinic, url, THREADS // divide)
+        with web(it) as url:
+            _one_time(clinic, url, THREADS // divide)
+            _many_times(clinic, url, THREADS // divide, ROUNDS // divide or 1)
+        complaints = [line for line in it.log.read_text().splitlines() if "locked" in line]
+        assert not complaints, complaints[:3]
+
+
+def _control(clinic: Clinic, url: str, threads: int) -> None:
+    callers = Callers(clinic, url)
+    callers.run([lambda one: one.book(clinic.people[0], clinic.start)] * threads, threads)
+    doubled = overlaps()
+    print(f"  control, no guards: {callers.told()}; {doubled} pairs overlap")
+    assert doubled > 0, "Without guards nothing was booked twice: this drill cannot show a race."
+    _empty()
+
+
+def _one_time(clinic: Clinic, url: str, threads: int) -> None:
+    callers = Callers(clinic, url)
+    jobs = threads * ATTEMPTS
+    callers.run([lambda one: one.book(clinic.people[0], clinic.start)] * jobs, threads)
+    print(f"  one time, {threads} x {ATTEMPTS}: {callers.told()}")
+    assert callers.statuses == {201: 1, 409: jobs - 1}
+    assert overlaps() == 0
+    _empty()
+
+
+def _many_times(clinic: Clinic, url: str, threads: int, rounds: int) -> None:
+    callers = Callers(clinic, url)
+    callers.run([Caller.act_at_random] * (threads * rounds), threads)
+    booked, events = _figures()
+    print(f"  {PEOPLE} people, {TIMES} overlapping times: {callers.told()}")
+    print(f"    {booked} booked, {events} events of it, {overlaps()} pairs overlap")
+    assert set(callers.statuses) <= {200, 201, 404, 409, 412}, callers.statuses
+    assert overlaps() == 0
+    assert booked == events == callers.statuses[201] - callers.held
+    _check_counters()
+
+
+# --- Callers -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Clinic:
+    key: str
+    service_id: int
+    people: list[int]
+    customers: list[int]
+    start: datetime
+
+
+@dataclass
+class Callers:
+    """Threads that call at once, each on a connection of its own."""
+
+    clinic: Clinic
+    url: str
+    statuses: Counter[int] = field(default_factory=Counter)
+    times: list[float] = field(default_factory=list)
+    standing: list[int] = field(default_factory=list)
+    held: int = 0
+    took: float = 0.0
+
+    def run(self, jobs: list[Callable[[Caller], None]], threads: int) -> None:
+        barrier = threading.Barrier(threads)
+
+        def work(number: int) -> None:
+            caller = Caller(self, number)
+            barrier.wait()
+            for job in jobs[number::threads]:
+                job(caller)
+            caller.connection.close()
+
+        began = time.monotonic()
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(work, range(threads)))
+        self.took = time.monotonic() - began
+
+    def told(self) -> str:
+        times = sorted(self.times)
+        p50, p99 = (times[int(len(times) * part)] * 1000 for part in (0.5, 0.99))
+        counts = ", ".join(
+            f"{number} x {status}" for status, number in sorted(self.statuses.items())
+        )
+        return f"{counts} in {self.took:.1f} s (p50 {p50:.0f} ms, p99 {p99:.0f} ms)"
+
+
+class Caller:
+    def __init__(self, callers: Callers, number: int) -> None:
+        self.all, self.clinic = callers, callers.clinic
+        self.chance = random.Random(number)
+        self.customer = self.clinic.customers[number % len(self.clinic.customers)]
+        self.connection = http.client.HTTPConnection(urlsplit(callers.url).netloc, timeout=120)
+
+    def book(self, staff: int | None, start: datetime) -> None:
+        body = {
+            "customer_id": self.customer,
+            "service_id": self.clinic.service_id,
+            "staff_id": staff,
+            "start_time": start.isoformat(),
+        }
+        data = self.call("POST", PATH, body)
+        if data:
+            self.all.standing.append(data["id"])
+
+    def act_at_random(self) -> None:
+        start = self.clinic.start + timedelta(minutes=7 * self.chance.randrange(TIMES))
+        staff = self.chance.choice([None, *self.clinic.people])
+        act = self.chance.random()
+        if act < 0.5 or not self.all.standing:
+            self.book(staff, start)
+        elif act < 0.7:
+            self.call("DELETE", f"{PATH}/{self.chance.choice(self.all.standing)}")
+        elif act < 0.95:
+            move: dict[str, Any] = {"start_time": start.isoformat()}
+            move |= {"staff_id": staff} if staff else {}
+            self.call("PATCH", f"{PATH}/{self.chance.choice(self.all.standing)}", move)
+        else:
+            body = {"service_id": self.clinic.service_id, "start_time": start.isoformat()}
+            held = self.call("POST", f"{PATH}/holds", body | {"expires_in_seconds": 60})
+            if held:
+                self.all.held += 1
+                self.call("DELETE", f"{PATH}/holds/{held['id']}")
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """`data` of the answer, or None where it is a refusal."""
+        headers = {"X-API-Key": self.clinic.key, "Content-Type": "application/json"}
+        began = time.monotonic()
+        self.connection.request(method, path, json.dumps(body) if body else None, headers)
+        answer = self.connection.getresponse()
+        told = json.loads(answer.read())
+        self.all.times.append(time.monotonic() - began)
+        self.all.statuses[answer.status] += 1
+        assert answer.status < 500, told
+        return told.get("data")
+
+
+# --- Servers and rows ----------------------------------------------------------------------------
+
+
+@contextmanager
+def web(it: Rig) -> Any:
+    port = free_port()
+    process = it.web(port)
+
+    def answers() -> bool:
+        try:
+            probe = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            probe.request("GET", "/healthz")
+            return probe.getresponse().status == 200
+        except OSError:
+            return False
+
+    wait_until(answers, seconds=60, what="the web server answers")
+    yield f"http://127.0.0.1:{port}"
+    process.stop()
+
+
+@contextmanager
+def unguarded(it: Rig) -> Any:
+    """The same server without lock and constraint (tests/drills/unguarded.py)."""
+    from appointments.models import NO_OVERLAP, Appointment
+    from tests.drills.unguarded import constraint_dropped
+
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.drills.unguarded"
+    try:
+        with constraint_dropped(Appointment, NO_OVERLAP), web(it) as url:
+            yield url
+    finally:
+        os.environ["DJANGO_SETTINGS_MODULE"] = "kaivox.settings"
+
+
+def make_clinic() -> Clinic:
+    from kaivox.businesses.operations import issue_api_key
+    from ratelimits.models import QuotaOverride
+    from tests import factories
+
+    now = datetime.now(UTC)
+    business = factories.make_business(timezone="UTC")
+    QuotaOverride.objects.create(
+        business=business, per_minute=10**7, per_day=10**7, ends_at=now + timedelta(days=1)
+    )
+    service = factories.make_service(business, buffer_after_minutes=5)
+    people = [
+        factories.make_staff(business, services=[service], hours=["00:00-24:00"]).pk
+        for _ in range(PEOPLE)
+    ]
+    customers = [factories.make_customer(business).pk for _ in range(7)]
+    key = issue_api_key(business_id=business.pk, name="drill", now=now).secret
+    start = (now + timedelta(days=2)).replace(hour=9, minute=0, second=0, microsecond=0)
+    return Clinic(key, service.pk, people, customers, start)
+
+
+def overlaps() -> int:
+    """Pairs of standing appointments of one person whose blocked ranges overlap."""
+    return _number(
+        "SELECT COUNT(*) FROM appointments_appointment a JOIN appointments_appointment b"
+        " ON a.staff_id = b.staff_id AND a.id < b.id"
+        " AND a.busy_start < b.busy_end AND b.busy_start < a.busy_end"
+        " WHERE a.status <> 'cancelled' AND b.status <> 'cancelled'"
+    )
+
+
+def _figures() -> tuple[int, int]:
+    return (
+        _number("SELECT COUNT(*) FROM appointments_appointment"),
+        _number("SELECT COUNT(*) FROM webhooks_event WHERE type = 'appointment.booked'"),
+    )
+
+
+def _number(statement: str) -> int:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return int(cursor.fetchone()[0])
+
+
+def _check_counters() -> None:
+    """Every customer's figure is what counting says."""
+    from customers.models import Customer
+
+    for customer in Customer.objects.all():
+        counted = customer.appointments.exclude(status="cancelled").count()
+        assert customer.total_appointments == counted, customer
+
+
+def _empty() -> None:
+    from appointments.models import Appointment
+    from webhooks.models import Event
+
+    Appointment.objects.all().delete()
+    Event.objects.all().delete()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
