@@ -67,7 +67,8 @@ def _read(path: Path) -> dict[str, str]:
         kept = json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
-    return kept if isinstance(kept, dict) else {}
+    pairs = kept.items() if isinstance(kept, dict) else ()
+    return {slug: key for slug, key in pairs if isinstance(key, str)}
 
 
 def _write(path: Path, found: Mapping[str, str]) -> None:
