@@ -26,6 +26,8 @@ R = TypeVar("R")
 # caller waits this long, once. Less, and a busy machine looks like an outage.
 TIMEOUT_SECONDS: Final = 0.09
 REST_SECONDS: Final = 2.0
+# A Redis that comes and goes is told of so often.
+TOLD_EVERY_SECONDS: Final = 60.0
 
 
 class StoreAway(Exception):
@@ -35,7 +37,7 @@ class StoreAway(Exception):
 class Breaker:
     """Calls Redis through it; after a failure nobody asks again for `rest` seconds.
 
-    One warning goes to the log per outage, and one line when it is over.
+    One warning goes to the log per outage, one more when it is over, and no more than that a minute.
     """
 
     def __init__(
@@ -45,7 +47,8 @@ class Breaker:
         self._timer = timer
         self._lock = threading.Lock()
         self._asks_again_at: float | None = None
-        self.outages = 0
+        self._told_at: float | None = None
+        self._outage_is_told = False
 
     def call(self, ask: Callable[[], R]) -> R:
         """What `ask` returns. Raises StoreAway."""
@@ -69,16 +72,21 @@ class Breaker:
 
     def _open(self, error: Exception) -> None:
         with self._lock:
-            begins = self._asks_again_at is None
-            self._asks_again_at = self._timer() + self._rest
-            self.outages += begins
-        if begins:
+            now = self._timer()
+            tell = self._asks_again_at is None and (
+                self._told_at is None or now - self._told_at >= TOLD_EVERY_SECONDS
+            )
+            self._asks_again_at = now + self._rest
+            if tell:
+                self._told_at, self._outage_is_told = now, True
+        if tell:
             logger.warning("Redis is away: quotas are kept in this process (%s)", error)
 
     def _close(self) -> None:
         with self._lock:
-            was_open, self._asks_again_at = self._asks_again_at is not None, None
-        if was_open:
+            self._asks_again_at = None
+            tell, self._outage_is_told = self._outage_is_told, False
+        if tell:
             logger.warning("Redis is back: quotas are shared again")
 
 

@@ -69,6 +69,16 @@ class TestBreaker:
         told = [record.getMessage().split(":")[0] for record in caplog.records]
         assert told == ["Redis is away", "Redis is back"] * 2
 
+    def test_does_not_tell_of_each_coming_and_going(self, breaker, seconds, caplog):
+        with caplog.at_level(logging.WARNING, "kaivox.redis_store"):
+            for moment in range(0, 58, 3):
+                seconds[0] = moment
+                self.ask(breaker, fails)
+                seconds[0] = moment + 2
+                self.ask(breaker, lambda: "back")
+
+        assert len(caplog.records) == 2
+
     def test_other_errors_are_the_callers(self, breaker):
         with pytest.raises(ZeroDivisionError):
             breaker.call(lambda: 1 / 0)
