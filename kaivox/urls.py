@@ -15,7 +15,7 @@ from kaivox.api import views as api
 from kaivox.pages import reference
 from kaivox.schema import SchemaView
 
-v1 = [
+v1: list[Any] = [
     path("", reference.ApiIndex.as_view(), name="index"),
     path("", include("kaivox.businesses.urls")),
     path("", include("appointments.urls")),

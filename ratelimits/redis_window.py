@@ -71,9 +71,9 @@ class RedisWindow:
 
     def _run(self, *arguments: Any, count: int) -> list[int]:
         try:
-            return self._client.evalsha(_SHA, count, *arguments)  # type: ignore[no-any-return]
+            return self._client.evalsha(_SHA, count, *arguments)
         except NoScriptError:  # Redis was restarted
-            return self._client.eval(SCRIPT, count, *arguments)  # type: ignore[no-any-return]
+            return self._client.eval(SCRIPT, count, *arguments)
 
 
 def _days(kept: Mapping[bytes, bytes]) -> list[DayUsage]:

@@ -66,7 +66,7 @@ class AsTuples:
     def rows(self, rows: QuerySet[Any], *more: str) -> QuerySet[Any]:
         names = tuple({**self._columns, **dict.fromkeys(more), "pk": None})
         light: QuerySet[Any] = rows.values_list(*names)
-        light._iterable_class = _rows_with(names)  # type: ignore[attr-defined]
+        light._iterable_class = _rows_with(names)
         return light
 
     def render(self, rows: Iterable[Any], business: Any) -> Shown:

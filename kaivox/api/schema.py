@@ -188,7 +188,7 @@ class EnvelopeSchema(AutoSchema):
             shown = getattr(view, "detail_serializer_class", None) or shown
         return shown or OpenApiTypes.OBJECT
 
-    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+    def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         if self.method == "DELETE" and not isinstance(self.get_response_serializers(), dict):
             shown = self.get_response_serializers()
             return {"200": self._get_response_for_code(shown, "200", direction=direction)}

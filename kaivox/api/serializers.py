@@ -19,7 +19,7 @@ def reads(*columns: str) -> Callable[[Reader], Reader]:
     rest (`kaivox.api.reading`). The business is always there, as `row.business`."""
 
     def mark(method: Reader) -> Reader:
-        method.reads = columns  # type: ignore[attr-defined]
+        method.reads = columns
         return method
 
     return mark
@@ -62,7 +62,7 @@ def _reader(cls: type[ReadSerializer], name: str, field: Any) -> Reader:
     if read is not None:
         return read
     if isinstance(field, serializers.ListSerializer):
-        return _reader_of_many(get, type(field.child).render)  # type: ignore[attr-defined]
+        return _reader_of_many(get, type(field.child).render)
     render = type(field).render
     return lambda row: None if (value := get(row)) is None else render(value)
 
@@ -113,7 +113,8 @@ class WriteSerializer(serializers.Serializer[Any]):
         try:
             validated = super().to_internal_value(data)
         except serializers.ValidationError as error:
-            problems |= dict(error.detail)
+            detail: Any = error.detail
+            problems |= detail
         if problems:
             raise serializers.ValidationError(problems)
         return validated

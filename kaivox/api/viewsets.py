@@ -98,6 +98,10 @@ class BusinessViewSet(FramedView, GenericViewSet[Any]):
         return seen
 
 
+# A name of its own: inside ListMixin `list` is a method.
+Renderers = list[BaseRenderer]
+
+
 class ListMixin:
     """The list of a resource: a page of it, or all of it as CSV or NDJSON."""
 
@@ -115,7 +119,7 @@ class ListMixin:
         """How rows are read for this list."""
         return reading_of(self.serializer_class, self.queryset.model)
 
-    def get_renderers(self: Any) -> list[BaseRenderer]:
+    def get_renderers(self: Any) -> Renderers:
         renderers = super().get_renderers()
         if self.action != "list":
             return renderers

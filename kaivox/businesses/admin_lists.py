@@ -26,7 +26,8 @@ class CappedPaginator(_Paginator):
 
     @cached_property
     def count(self) -> int:
-        return int(self.object_list.order_by()[: COUNTED + 1].count())
+        rows: Any = self.object_list
+        return int(rows.order_by()[: COUNTED + 1].count())
 
     @cached_property
     def num_pages(self) -> int:
@@ -42,10 +43,11 @@ class OwnedFilter(RelatedFieldListFilter):
 
     def field_choices(
         self, field: Any, request: HttpRequest, model_admin: Any
-    ) -> list[tuple[str, str]]:
+    ) -> list[tuple[str, Any]]:
         rows = field.related_model._default_manager.all()
-        if not request.user.is_superuser:  # type: ignore[union-attr]
-            mine = Membership.objects.filter(user_id=request.user.pk).values("business")
+        user: Any = request.user
+        if not user.is_superuser:
+            mine = Membership.objects.filter(user_id=user.pk).values("business")
             if issubclass(field.related_model, Business):
                 rows = rows.filter(pk__in=mine)
             elif issubclass(field.related_model, BusinessOwned):
