@@ -48,7 +48,9 @@ elif not REDIS_URL:
 DEBUG = env.flag("DEBUG", default=False)
 SECRET_KEY = env.secret_key(VAR / "secret_key" if EMBEDDED else None)
 SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS")
-ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", default=["*"] if EMBEDDED else ["localhost", "127.0.0.1"])
+ALLOWED_HOSTS = env.items(
+    "ALLOWED_HOSTS", default=["*"] if EMBEDDED else ["localhost", "127.0.0.1"]
+)
 CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS")
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, minimum=0)
 HTTPS_ONLY = env.flag("HTTPS_ONLY", default=not EMBEDDED)
@@ -316,7 +318,9 @@ WEBHOOK_TIMEOUT_SECONDS = env.integer("WEBHOOK_TIMEOUT_SECONDS", 15)
 # Requests under way at once in one worker process.
 WEBHOOK_SENDERS = env.integer("WEBHOOK_SENDERS", 64)
 # How long a worker may take over what it claimed; then another one takes it up.
-WEBHOOK_LEASE_SECONDS = env.integer("WEBHOOK_LEASE_SECONDS", WEBHOOK_TIMEOUT_SECONDS + 15)
+WEBHOOK_LEASE_SECONDS = env.integer(
+    "WEBHOOK_LEASE_SECONDS", WEBHOOK_TIMEOUT_SECONDS + 15, minimum=WEBHOOK_TIMEOUT_SECONDS + 2
+)
 WEBHOOK_RETENTION_DAYS = env.integer("WEBHOOK_RETENTION_DAYS", 30, minimum=1)
 
 # --- Voice -----------------------------------------------------------------------------------
@@ -432,7 +436,10 @@ LOGGING = {
         "no_keys": {"()": "kaivox.api.logs.MaskKeys"},
     },
     "formatters": {
-        "line": {"()": "kaivox.api.logs.MaskingFormatter", "format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}
+        "line": {
+            "()": "kaivox.api.logs.MaskingFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s",
+        }
     },
     "handlers": {
         "stderr": {
@@ -467,5 +474,9 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
-    "POSTPROCESSING_HOOKS": ["kaivox.api.schema.add_frame", "kaivox.schema.introduce", "kaivox.schema.add_webhooks"],
+    "POSTPROCESSING_HOOKS": [
+        "kaivox.api.schema.add_frame",
+        "kaivox.schema.introduce",
+        "kaivox.schema.add_webhooks",
+    ],
 }

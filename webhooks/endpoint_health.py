@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from webhooks import breaker
 from webhooks.models import (
@@ -71,7 +71,16 @@ def switch_off(endpoint: Endpoint, reason: DisabledReason, *, now: datetime) -> 
     endpoint.save(
         update_fields=["is_active", "disabled_reason", "disabled_at", "notified_at", "updated_at"]
     )
-    Delivery.objects.filter(endpoint=endpoint, status=DeliveryStatus.PENDING).update(
+    _call_off(Delivery.objects.filter(endpoint=endpoint), now)
+
+
+def call_off_stranded(*, now: datetime) -> int:
+    """Calls off what was recorded at the very moment in which its endpoint was switched off."""
+    return _call_off(Delivery.objects.filter(endpoint__is_active=False), now)
+
+
+def _call_off(deliveries: QuerySet[Delivery], now: datetime) -> int:
+    return deliveries.filter(status=DeliveryStatus.PENDING).update(
         status=DeliveryStatus.CANCELLED, retry_at=None, updated_at=now
     )
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from tests.factories import make_endpoint, make_event
 from webhooks import breaker
 from webhooks.delivery import Answer
-from webhooks.endpoint_health import note_failures
+from webhooks.endpoint_health import call_off_stranded, note_failures
 from webhooks.models import Attempt, Delivery, Endpoint, Outcome
 from webhooks.notices import send_due_notices
 from webhooks.outbox import claim_due, settle
@@ -136,6 +136,14 @@ class TestSwitchingOff:
         attempt_all(business, [GONE])
         settle([(claim, FAILED)], now=NOW)
         assert Delivery.objects.order_by("pk")[0].status == "cancelled"
+
+
+class TestStranded:
+    def test_what_was_recorded_while_the_endpoint_went_off_is_called_off(self, business, endpoint):
+        make_event(business, now=NOW)
+        Endpoint.objects.update(is_active=False, disabled_reason="paused")
+        assert call_off_stranded(now=NOW) == 1
+        assert Delivery.objects.get().status == "cancelled"
 
 
 class TestNotices:
