@@ -7,13 +7,14 @@ of staff by id, then the appointment, then the customer.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from django.db.models import Count, Max, Q, Sum
 
 from appointments import events
+from appointments.holds import staff_of_hold, use_up
 from appointments.links import call_link
 from appointments.models import Appointment, Hold, Status
 from appointments.places import Place, Wish, take_place
@@ -32,15 +33,12 @@ class InvalidTransition(Conflict):
     message = "The appointment cannot go from its present status to this one."
 
 
-class HoldExpired(Conflict):
-    code = "hold_expired"
-    message = "This hold has ended. Ask for slots again."
+class _ChangedMeanwhile(Exception):
+    """Between reading an appointment and locking it."""
 
 
-class HoldMismatch(Invalid):
-    code = "hold_mismatch"
-    message = "This hold is for another time."
-
+# So often a move is tried again from a newer state of its appointment.
+_ROUNDS: Final = 5
 
 # Where an appointment may go; completed and no_show only once it has begun.
 _TRANSITIONS: Final[Mapping[str, frozenset[str]]] = {
@@ -73,11 +71,11 @@ def book_appointment(
     if call_id is not None and not call_link().exists(business=business, call_id=call_id):
         raise Invalid(errors={"call_id": ["There is no call with this id."]})
     if hold is not None:
-        staff = _staff_of_hold(hold, service, start, staff, now)
+        staff = staff_of_hold(hold, service, start, staff, now)
 
     def write(place: Place) -> Appointment:
         if hold is not None:
-            _use_up(hold, now)
+            use_up(hold, now)
         appointment = Appointment(
             business=business,
             customer=customer,
@@ -118,42 +116,14 @@ def reschedule_appointment(
 
     Raises what `take_place` raises, NotFound, InvalidTransition, PreconditionFailed.
     """
-    seen = _get(business, appointment_id)
-    _refuse_stale(seen, expected)
-    if seen.status != Status.SCHEDULED:
-        raise InvalidTransition(f"It is {seen.status}; only a scheduled appointment can be moved.")
-    wish = Wish(
-        business,
-        service or seen.service,
-        staff or seen.staff,
-        start or seen.start_time,
-        now,
-        without=Except(appointment=seen.pk),
-    )
-    if (wish.service, wish.staff, wish.start) == (seen.service, seen.staff, seen.start_time):
-        return seen
-
-    def write(place: Place) -> Appointment:
-        appointment = _lock(business, appointment_id)
-        _refuse_stale(appointment, expected)
-        # What was taken over from the row as it was read must still be so.
-        if (appointment.status, appointment.staff_id, appointment.service_id) != (
-            seen.status,
-            seen.staff_id,
-            seen.service_id,
-        ):
-            raise PreconditionFailed
-        previous = appointment.start_time, appointment.staff_id
-        if wish.service != appointment.service:
-            appointment.price, appointment.currency = wish.service.price, business.currency
-        _put(appointment, wish.service, place)
-        appointment.save()
-        events.tell_rescheduled(
-            appointment, previous_start=previous[0], previous_staff_id=previous[1], now=now
-        )
-        return appointment
-
-    return take_place(wish, write)
+    for _ in range(_ROUNDS):
+        seen = _get(business, appointment_id)
+        _refuse_stale(seen, expected)
+        try:
+            return _reschedule(seen, now=now, start=start, staff=staff, service=service)
+        except _ChangedMeanwhile:
+            continue  # what it was to keep is another one now
+    raise PreconditionFailed
 
 
 def cancel_appointment(
@@ -249,44 +219,6 @@ def change_appointment(
     return appointment
 
 
-def hold_time(
-    *,
-    business: Business,
-    service: Service,
-    start: datetime,
-    lasts: timedelta,
-    now: datetime,
-    staff: StaffMember | None = None,
-) -> Hold:
-    """A hold on a time that could be booked now, for `lasts`. Raises what `take_place` raises."""
-
-    def write(place: Place) -> Hold:
-        # Nothing depends on their going; it only keeps the table small.
-        Hold.objects.for_business(business).of_staff(place.staff.pk).exclude(
-            expires_at__gt=now
-        ).delete()
-        return Hold.objects.create(
-            business=business,
-            service=service,
-            staff=place.staff,
-            start_time=place.start_time,
-            end_time=place.end_time,
-            busy_start=place.busy_start,
-            busy_end=place.busy_end,
-            expires_at=now + lasts,
-        )
-
-    return take_place(Wish(business, service, staff, start, now), write)
-
-
-@atomic_write
-def release_hold(*, business: Business, hold_id: int) -> None:
-    """Frees the time that was held. Raises NotFound."""
-    released, _ = Hold.objects.for_business(business).filter(pk=hold_id).delete()
-    if not released:
-        raise NotFound
-
-
 # --- Parts ---------------------------------------------------------------------------------------
 
 
@@ -316,6 +248,46 @@ def _end(
     _refresh_customer(appointment, now=now, completed=status == Status.COMPLETED)
     events.tell_ended(appointment, now=now)
     return appointment
+
+
+def _reschedule(
+    seen: Appointment,
+    *,
+    now: datetime,
+    start: datetime | None,
+    staff: StaffMember | None,
+    service: Service | None,
+) -> Appointment:
+    """Moves the appointment, which must still be as it was `seen`. Raises _ChangedMeanwhile."""
+    business = seen.business
+    if seen.status != Status.SCHEDULED:
+        raise InvalidTransition(f"It is {seen.status}; only a scheduled appointment can be moved.")
+    wish = Wish(
+        business,
+        service or seen.service,
+        staff or seen.staff,
+        start or seen.start_time,
+        now,
+        without=Except(appointment=seen.pk),
+    )
+    if (wish.service, wish.staff, wish.start) == (seen.service, seen.staff, seen.start_time):
+        return seen
+
+    def write(place: Place) -> Appointment:
+        appointment = _lock(business, seen.pk)
+        if appointment.updated_at != seen.updated_at:
+            raise _ChangedMeanwhile
+        previous = appointment.start_time, appointment.staff_id
+        if wish.service != appointment.service:
+            appointment.price, appointment.currency = wish.service.price, business.currency
+        _put(appointment, wish.service, place)
+        appointment.save()
+        events.tell_rescheduled(
+            appointment, previous_start=previous[0], previous_staff_id=previous[1], now=now
+        )
+        return appointment
+
+    return take_place(wish, write)
 
 
 def _put(appointment: Appointment, service: Service, place: Place) -> None:
@@ -348,29 +320,6 @@ def _lock(business: Business, appointment_id: int) -> Appointment:
 def _refuse_stale(appointment: Appointment, expected: datetime | None) -> None:
     if expected is not None and appointment.updated_at != expected:
         raise PreconditionFailed
-
-
-def _staff_of_hold(
-    hold: Hold, service: Service, start: datetime, staff: StaffMember | None, now: datetime
-) -> StaffMember:
-    """Raises HoldExpired, HoldMismatch."""
-    if hold.expires_at <= now:
-        raise HoldExpired(errors={"hold_id": [HoldExpired.message]})
-    for field, same in (
-        ("service_id", hold.service_id == service.pk),
-        ("start_time", hold.start_time == start),
-        ("staff_id", staff is None or hold.staff_id == staff.pk),
-    ):
-        if not same:
-            raise HoldMismatch(errors={field: ["The hold is for another one."]})
-    return hold.staff
-
-
-def _use_up(hold: Hold, now: datetime) -> None:
-    """A hold serves one booking. Raises HoldExpired where another one was faster."""
-    used, _ = Hold.objects.live(now).filter(pk=hold.pk).delete()
-    if not used:
-        raise HoldExpired(errors={"hold_id": [HoldExpired.message]})
 
 
 def _refresh_customer(

@@ -9,7 +9,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from appointments import operations
+from appointments import holds, operations
 from appointments.filters import AppointmentFilters
 from appointments.local_start import NonexistentLocalTime
 from appointments.models import Appointment, Hold
@@ -70,7 +70,7 @@ class AppointmentViewSet(ReadViewSet):
     }
     meta_schemas = {"slots": SLOTS_META}
     refusals = {
-        "create": (*PLACE_REFUSALS, operations.HoldExpired, operations.HoldMismatch),
+        "create": (*PLACE_REFUSALS, holds.HoldExpired, holds.HoldMismatch),
         "partial_update": (*PLACE_REFUSALS, operations.InvalidTransition),
         "status": (operations.InvalidTransition,),
         "destroy": (operations.InvalidTransition,),
@@ -177,15 +177,13 @@ class HoldViewSet(BusinessViewSet):
         """Keep a time free. Give its id as `hold_id` when you book; it ends by itself."""
         values = self.body(NewHold)
         lasts = timedelta(seconds=values.pop("expires_in_seconds"))
-        hold = operations.hold_time(
-            business=self.business, lasts=lasts, now=timezone.now(), **values
-        )
+        hold = holds.hold_time(business=self.business, lasts=lasts, now=timezone.now(), **values)
         return self.show(hold, status=201)
 
     def destroy(self, request: Request, pk: str) -> Response:
         """Free the time before the hold ends by itself."""
         hold = self.get_object()
-        operations.release_hold(business=self.business, hold_id=hold.pk)
+        holds.release_hold(business=self.business, hold_id=hold.pk)
         return self.show(hold)
 
 

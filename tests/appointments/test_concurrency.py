@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection, connections
 
-from appointments import operations, places
+from appointments import holds, operations, places
 from appointments.models import NO_OVERLAP, Appointment
 from kaivox.errors import DomainError
 from staff.models import StaffQuerySet
@@ -147,7 +147,7 @@ class TestOneTime:
         business, service, people, _ = clinic
 
         def hold() -> None:
-            operations.hold_time(
+            holds.hold_time(
                 business=business,
                 service=service,
                 staff=people[0],

@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, OperationalError
 
-from appointments import links, operations, places
+from appointments import holds, links, operations, places
+from appointments.holds import HoldExpired
 from appointments.models import Appointment, Hold
-from appointments.operations import HoldExpired
+from appointments.operations import InvalidTransition
 from appointments.places import Inactive, SlotUnavailable, StaffNotQualified
 from kaivox.errors import Invalid, NotFound, PreconditionFailed, Unavailable
 from staff.models import StaffMember
@@ -42,14 +43,14 @@ def meanwhile(monkeypatch):
     """Does something between the look before the lock and the lock, once."""
 
     def arrange(act) -> None:
-        lock = places._lock_staff
+        begin = places.write_transaction
 
-        def lock_later(*args):
-            monkeypatch.setattr(places, "_lock_staff", lock)
+        def begin_later():
+            monkeypatch.setattr(places, "write_transaction", begin)
             act()
-            return lock(*args)
+            return begin()
 
-        monkeypatch.setattr(places, "_lock_staff", lock_later)
+        monkeypatch.setattr(places, "write_transaction", begin_later)
 
     return arrange
 
@@ -131,7 +132,7 @@ class TestTakePlace:
 
 class TestHolds:
     def test_one_hold_serves_one_booking(self, clinic, book):
-        hold = operations.hold_time(
+        hold = holds.hold_time(
             business=clinic.business,
             service=clinic.service,
             staff=clinic.staff,
@@ -146,18 +147,53 @@ class TestHolds:
 
 
 class TestReschedule:
-    def test_refuses_what_has_changed_hands_meanwhile(self, clinic, book, meanwhile):
+    @pytest.fixture
+    def move(self, clinic):
+        def act(appointment, **values) -> Appointment:
+            return operations.reschedule_appointment(
+                **{
+                    "business": clinic.business,
+                    "appointment_id": appointment.pk,
+                    "start": TEN + timedelta(hours=1),
+                    "now": NOW,
+                    **values,
+                }
+            )
+
+        return act
+
+    def test_stays_with_whom_it_has_been_given_to_meanwhile(self, clinic, book, move, meanwhile):
         appointment = book()
         other = factories.make_staff(clinic.business, services=[clinic.service])
         rows = Appointment.objects.filter(pk=appointment.pk)
-        meanwhile(lambda: rows.update(staff=other))
+        meanwhile(lambda: rows.update(staff=other, updated_at=NOW + timedelta(seconds=1)))
+        moved = move(appointment)
+        assert (moved.staff, moved.start_time) == (other, TEN + timedelta(hours=1))
+
+    def test_refuses_what_was_cancelled_meanwhile(self, clinic, book, move, meanwhile):
+        appointment = book()
+        rows = Appointment.objects.filter(pk=appointment.pk)
+        later = NOW + timedelta(seconds=1)
+        meanwhile(lambda: rows.update(status="cancelled", updated_at=later))
+        with pytest.raises(InvalidTransition):
+            move(appointment)
+
+    def test_keeps_to_what_the_caller_has_seen(self, book, move, meanwhile):
+        appointment = book()
+        rows = Appointment.objects.filter(pk=appointment.pk)
+        meanwhile(lambda: rows.update(notes="x", updated_at=NOW + timedelta(seconds=1)))
         with pytest.raises(PreconditionFailed):
-            operations.reschedule_appointment(
-                business=clinic.business,
-                appointment_id=appointment.pk,
-                start=TEN + timedelta(hours=1),
-                now=NOW,
-            )
+            move(appointment, expected=appointment.updated_at)
+
+    def test_gives_up_on_what_never_rests(self, book, move, monkeypatch):
+        appointment = book()
+
+        def refuse(*args, **kwargs):
+            raise operations._ChangedMeanwhile
+
+        monkeypatch.setattr(operations, "_reschedule", refuse)
+        with pytest.raises(PreconditionFailed):
+            move(appointment)
 
     def test_of_none_is_not_found(self, clinic):
         with pytest.raises(NotFound):
