@@ -210,7 +210,7 @@ class Delivery(BusinessOwned):
                 "endpoint", F("created_at").desc(), F("id").desc(), name="delivery_endpoint"
             ),
             models.Index(
-                fields=["endpoint", "next_attempt_at"],
+                fields=["endpoint", "next_attempt_at", "id"],
                 condition=Q(status="pending"),
                 name="delivery_due",
             ),
