@@ -12,13 +12,15 @@ from django.utils.safestring import SafeString
 _WIDTH: Final = 720
 _HEIGHT: Final = 180
 _LEFT: Final = 56
-_BOTTOM: Final = 24
 _TOP: Final = 14
+_FLOOR: Final = 156  # where the bars stand
+_LABELS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar; `extra` stands on top of `value` in another colour."""
+    """One bar; `extra` stands on top of `value` in another colour. `tells` is read aloud, and shown
+    under the pointer."""
 
     label: str
     value: int
@@ -26,21 +28,58 @@ class Bar:
     tells: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    top: int
+    slot: float
+
+    def height(self, value: int) -> float:
+        return round((_FLOOR - _TOP) * value / self.top, 1)
+
+    def y(self, value: int) -> float:
+        return round(_FLOOR - self.height(value), 1)
+
+    def x(self, index: float) -> float:
+        return round(_LEFT + index * self.slot, 1)
+
+
 def bar_chart(bars: Sequence[Bar], *, title: str, line_at: int | None = None) -> SafeString:
-    """`line_at` draws a dashed line at that height: a limit."""
-    top = _round_up(max([1, *(bar.value + bar.extra for bar in bars)]))
-    if line_at is not None and line_at <= 2 * top:
-        top = max(top, _round_up(line_at))
-    plot = _HEIGHT - _BOTTOM - _TOP
-    slot = (_WIDTH - _LEFT) / max(1, len(bars))
+    """`line_at` draws a dashed line at that height, a limit, where it is not far above all bars."""
+    highest = max([1, *(bar.value + bar.extra for bar in bars)])
+    shows_line = line_at is not None and line_at <= 2 * highest
+    top = _round_up(max(highest, line_at or 0) if shows_line else highest)
+    scale = _Scale(top, (_WIDTH - _LEFT) / max(1, len(bars)))
+    return format_html(
+        '<svg role="img" aria-label="{}" viewBox="0 0 {} {}" width="{}" '
+        'style="max-width:100%;height:auto" font-size="11" fill="currentColor">{}{}{}{}</svg>',
+        title,
+        _WIDTH,
+        _HEIGHT,
+        _WIDTH,
+        _axis(top),
+        _drawn(bars, scale),
+        _labels(bars, scale),
+        _line(line_at, scale) if shows_line and line_at is not None else "",
+    )
 
-    def height(value: int) -> float:
-        return round(plot * value / top, 1)
 
-    def y(value: int) -> float:
-        return round(_TOP + plot - height(value), 1)
+def _axis(top: int) -> SafeString:
+    return format_html(
+        '<text x="{0}" y="{1}" text-anchor="end">{2}</text>'
+        '<text x="{0}" y="{3}" text-anchor="end">0</text>'
+        '<line x1="{4}" x2="{5}" y1="{3}" y2="{3}" stroke="currentColor" opacity=".3"/>',
+        _LEFT - 6,
+        _TOP + 8,
+        f"{top:,}",
+        _FLOOR,
+        _LEFT,
+        _WIDTH,
+    )
 
-    drawn = format_html_join(
+
+def _drawn(bars: Sequence[Bar], scale: _Scale) -> SafeString:
+    width = round(max(1.0, scale.slot - 2), 1)
+    return format_html_join(
         "",
         '<g><title>{}</title><rect x="{}" y="{}" width="{}" height="{}" fill="var(--chart-bar,'
         '#417690)"/><rect x="{}" y="{}" width="{}" height="{}" fill="var(--chart-extra,#ba2121)"/>'
@@ -48,61 +87,37 @@ def bar_chart(bars: Sequence[Bar], *, title: str, line_at: int | None = None) ->
         (
             (
                 bar.tells or f"{bar.label}: {bar.value:,}",
-                (x := round(_LEFT + index * slot + 1, 1)),
-                y(bar.value),
-                (width := round(max(1.0, slot - 2), 1)),
-                height(bar.value),
-                x,
-                y(bar.value + bar.extra),
-                width,
-                height(bar.extra),
+                *(scale.x(index) + 1, scale.y(bar.value), width, scale.height(bar.value)),
+                *(scale.x(index) + 1, scale.y(bar.value + bar.extra), width),
+                scale.height(bar.extra),
             )
             for index, bar in enumerate(bars)
         ),
     )
-    every = max(1, len(bars) // 6)
-    labels = format_html_join(
+
+
+def _labels(bars: Sequence[Bar], scale: _Scale) -> SafeString:
+    """A few, the last bar's among them; it must not stick out."""
+    every = max(1, len(bars) // _LABELS)
+    return format_html_join(
         "",
         '<text x="{}" y="{}" text-anchor="middle">{}</text>',
         (
-            (round(_LEFT + (index + 0.5) * slot, 1), _HEIGHT - 8, bar.label)
+            (min(scale.x(index + 0.5), _WIDTH - 20), _HEIGHT - 8, bar.label)
             for index, bar in enumerate(bars)
             if (len(bars) - 1 - index) % every == 0
         ),
     )
-    limit = ""
-    if line_at is not None and line_at <= top:
-        limit = format_html(
-            '<line x1="{}" x2="{}" y1="{}" y2="{}" stroke="var(--chart-extra,#ba2121)" '
-            'stroke-dasharray="4 3"><title>The quota: {}</title></line>',
-            _LEFT,
-            _WIDTH,
-            y(line_at),
-            y(line_at),
-            f"{line_at:,}",
-        )
+
+
+def _line(at: int, scale: _Scale) -> SafeString:
     return format_html(
-        '<svg role="img" aria-label="{}" viewBox="0 0 {} {}" width="100%" '
-        'style="max-width:{}px" font-size="11" fill="currentColor">'
-        '<text x="{}" y="{}" text-anchor="end">{}</text><text x="{}" y="{}" text-anchor="end">0'
-        '</text><line x1="{}" x2="{}" y1="{}" y2="{}" stroke="currentColor" opacity=".3"/>'
-        "{}{}{}</svg>",
-        title,
-        _WIDTH,
-        _HEIGHT,
-        _WIDTH,
-        _LEFT - 6,
-        _TOP + 8,
-        f"{top:,}",
-        _LEFT - 6,
-        _TOP + plot,
+        '<line x1="{0}" x2="{1}" y1="{2}" y2="{2}" stroke="var(--chart-extra,#ba2121)" '
+        'stroke-dasharray="4 3"><title>The quota: {3}</title></line>',
         _LEFT,
         _WIDTH,
-        _TOP + plot,
-        _TOP + plot,
-        drawn,
-        labels,
-        limit,
+        scale.y(at),
+        f"{at:,}",
     )
 
 
