@@ -1,7 +1,8 @@
 """Every list of the admin, and its front page, with a million appointments, calls and deliveries.
 
-`make bench ARGS=admin_lists`; `python -m tests.bench.admin_lists 100000` for a smaller table. Rows
-are made by SQL, on PostgreSQL: a bench of reading need not wait for the rules of writing.
+`make bench ARGS=admin_lists`; `python -m tests.bench.admin_lists 100000` for a smaller table, and
+`--keep` to find it again next time. Rows are made by SQL, on PostgreSQL: a bench of reading need not
+wait for the rules of writing.
 """
 
 from __future__ import annotations
@@ -78,15 +79,17 @@ FROM webhooks_event AS event JOIN webhooks_endpoint AS endpoint USING (business_
 
 
 def main() -> int:
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    wanted = [word for word in sys.argv[1:] if word.isdigit()]
+    rows, keep = int(wanted[0]) if wanted else 1_000_000, "--keep" in sys.argv
     if connection.vendor != "postgresql":
         print("This bench makes its rows on PostgreSQL: set DATABASE_URL.")
         return 1
-    runner = DiscoverRunner(verbosity=0, interactive=False, debug_mode=True)
+    runner = DiscoverRunner(verbosity=0, interactive=False, debug_mode=True, keepdb=keep)
     runner.setup_test_environment()
     databases = runner.setup_databases()
     try:
-        _fill(rows)
+        if not Business.objects.exists():
+            _fill(rows)
         return _measure()
     finally:
         runner.teardown_databases(databases)
@@ -115,13 +118,16 @@ def _fill(rows: int) -> None:
             started = time.monotonic()
             cursor.execute(statement.format(rows=rows, parents=parents))
             table = statement.split()[2]
-            print(f"{cursor.rowcount:,} rows in {table}, {time.monotonic() - started:.0f} s")
+            print(
+                f"{cursor.rowcount:,} rows in {table}, {time.monotonic() - started:.0f} s",
+                flush=True,
+            )
         cursor.execute("ANALYZE")
 
 
 def _measure() -> int:
-    everyone = factories.make_user(is_superuser=True)
-    member = factories.make_user()
+    everyone = factories.make_user(username=f"root-{time.time()}", is_superuser=True)
+    member = factories.make_user(username=f"member-{time.time()}")
     for business in Business.objects.order_by("pk")[:2]:
         Membership.objects.create(user=member, business=business, role="owner")
     print(f"\n{'list':46} {'who':10} {'queries':>7} {'p50 ms':>7}")
