@@ -106,9 +106,10 @@ class Operation:
 
     @cached_property
     def body(self) -> list[Property]:
+        """The fields, required ones first."""
         schema = resolve(self._media.get("schema", {}))
         required = set(schema.get("required", ()))
-        return [
+        found = [
             Property(
                 name,
                 "body",
@@ -118,6 +119,7 @@ class Operation:
             )
             for name, raw in schema.get("properties", {}).items()
         ]
+        return sorted(found, key=lambda item: not item.required)
 
     @cached_property
     def body_example(self) -> dict[str, Any] | None:

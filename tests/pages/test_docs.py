@@ -84,7 +84,7 @@ class TestSamples:
             found = samples(operation, "http://127.0.0.1:8000", TODAY)
             words = shlex.split(found["curl"])
             assert words[0] == "curl"
-            assert any(word.startswith("http://127.0.0.1:8000/api/v1") for word in words)
+            assert any(word.startswith("http://127.0.0.1:8000/") for word in words)
             assert not any("{" in word for word in words if word != words[-1])
             ast.parse(found["Python"])
 
