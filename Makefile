@@ -114,5 +114,5 @@ $(RUN): requirements.txt | $(PYTHON)
 	@touch $@
 
 $(DEV): requirements-dev.txt $(RUN)
-	@sh .ci/install $(PYTHON) requirements-dev.txt
+	@sh .ci/install $(PYTHON) requirements-dev.txt --no-compile
 	@touch $@
