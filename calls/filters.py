@@ -36,7 +36,7 @@ class Mentions(TextFilter):
     """All words of the text, each also as the beginning of a longer one, in transcript or summary."""
 
     def narrow(self, qs: Any, value: str) -> Any:
-        return qs.mentioning(value)
+        return qs.searched(value, business=self.parent.business)
 
 
 class CallFilters(StrictFilterSet):

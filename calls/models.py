@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Self
+from typing import Final, Self
 
 from django.db import models
 from django.db.models import Q
@@ -12,7 +12,7 @@ from appointments.models import Appointment
 from calls.transcripts import query_words
 from customers.models import Customer
 from kaivox.businesses.encryption import EncryptedTextField
-from kaivox.businesses.models import BusinessOwned, BusinessQuerySet
+from kaivox.businesses.models import Business, BusinessOwned, BusinessQuerySet
 
 
 class Provider(models.TextChoices):
@@ -51,7 +51,26 @@ class Sentiment(models.TextChoices):
     NEGATIVE = "negative"
 
 
+# A search counts to here: to count the two thirds of a million calls that mention an appointment
+# would read them all.
+MOST_COUNTED: Final = 5_000
+
+
 class CallQuerySet(BusinessQuerySet):
+    # Of a search for common words: `count` goes no further.
+    count_limit: int | None = None
+
+    def _clone(self) -> Self:
+        clone: Self = super()._clone()  # type: ignore[misc]
+        clone.count_limit = self.count_limit
+        return clone
+
+    def count(self) -> int:
+        if self.count_limit is None or self.query.is_sliced:
+            return super().count()
+        first = self.order_by().select_related(None)[: self.count_limit]
+        return first.count()
+
     def with_names(self) -> Self:
         """With the customer that the API names, in the same query."""
         return self.select_related("customer")
@@ -63,6 +82,21 @@ class CallQuerySet(BusinessQuerySet):
     def mentioning(self, text: str) -> Self:
         """Whose transcript or summary has every word of `text`, or longer words that begin so."""
         return self.filter(words__mention=query_words(text))
+
+    def searched(self, text: str, *, business: Business) -> Self:
+        """`mentioning`, quick for rare words and for common ones.
+
+        The planner cannot know how rare the beginning of a word is. So the first calls that mention
+        it are looked up: few of them are the answer; of many, a walk through the newest calls meets
+        some soon, and `count` goes to MOST_COUNTED only.
+        """
+        mentions = Call.objects.for_business(business).mentioning(text).values_list("pk", flat=True)
+        found = list(mentions[: MOST_COUNTED + 1])
+        if len(found) <= MOST_COUNTED:
+            return self.filter(pk__in=found)
+        common = self.mentioning(text)
+        common.count_limit = MOST_COUNTED
+        return common
 
     def due(self, now: datetime) -> Self:
         """Finished calls that have waited long enough for their analysis."""

@@ -4,12 +4,9 @@ so. PostgreSQL looks in a full-text index, SQLite through the text."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from django.db.models import Lookup, TextField
-
-# The expression of the index; see the migration.
-VECTOR: Final = "to_tsvector('simple'::regconfig, {column})"
 
 
 @TextField.register_lookup
@@ -24,7 +21,8 @@ class Mention(Lookup):
             return "FALSE", []
         # Words are letters and digits only (`calls.transcripts`), so that nothing needs quoting.
         query = " & ".join(f"{word}:*" for word in self.rhs)
-        vector = VECTOR.format(column=column)
+        # The column beside it that PostgreSQL keeps; see the migration.
+        vector = f"{column[:-1]}_vector{column[-1]}"
         return f"{vector} @@ to_tsquery('simple'::regconfig, %s)", [*params, query]
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:

@@ -5,11 +5,17 @@ from typing import Any
 from calls.filters import CallFilters
 from calls.models import Call
 from calls.serializers import CallSerializer, CallWithTranscript
+from kaivox.api.ordering import cursor_of
+from kaivox.api.pagination import order_of
 from kaivox.api.viewsets import ReadViewSet
 
 
 class CallViewSet(ReadViewSet):
-    """Calls that the voice engine took, with what came of them. A single call has its transcript."""
+    """Calls that the voice engine took, with what came of them. A single call has its transcript.
+
+    A `search` counts to 5,000: a `total` of 5,000 means as many or more. `next_cursor` leads through
+    all of them.
+    """
 
     scope = "calls"
     queryset = Call.objects.with_names()
@@ -22,3 +28,12 @@ class CallViewSet(ReadViewSet):
     def filter_queryset(self, queryset: Any) -> Any:
         found: Any = super().filter_queryset(queryset)
         return found.without_transcript()
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        page = super().paginate_queryset(queryset)
+        meta = self.paginator.meta  # type: ignore[union-attr]
+        # The last page that was counted is not the last one.
+        if page and meta["total"] == queryset.count_limit and len(page) == meta["per_page"]:
+            order = order_of(self.request.query_params, self)
+            meta["next_cursor"] = cursor_of(page[-1], order)
+        return page

@@ -22,6 +22,9 @@ class Taken(serializers.Serializer[Any]):
 
 
 class EngineSchema(EnvelopeSchema):
+    def is_excluded(self) -> bool:
+        return False
+
     def get_operation_id(self) -> str:
         return "tell_call"
 
@@ -30,6 +33,9 @@ class EngineSchema(EnvelopeSchema):
 
     def get_tags(self) -> list[str]:
         return ["voice"]
+
+    def map_parsers(self) -> list[str]:
+        return ["application/json"]
 
     def get_request_serializer(self) -> Any:
         return EngineCall
@@ -65,5 +71,5 @@ class EngineSchema(EnvelopeSchema):
     def _error_answers(self) -> dict[str, Schema]:
         return {
             str(status): {"$ref": f"#/components/responses/Error{status}"}
-            for status in (400, 401, 404, 411, 413, 500, 503)
+            for status in (401, 404, 411, 413, 500, 503)
         }

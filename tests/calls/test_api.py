@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from calls import models
 from calls.models import Call
 from tests.factories import make_call, make_customer, make_key
 
@@ -173,6 +174,24 @@ class TestList:
     def test_takes_any_search_text(self, client, business, text):
         make_call(business, transcript=[("caller", "zzz")])
         assert ids(client.get(URL, {"search": text})) == []
+
+    def test_counts_a_search_so_far_and_leads_through_all_of_it(
+        self, client, business, monkeypatch
+    ):
+        monkeypatch.setattr(models, "MOST_COUNTED", 4)
+        for _ in range(7):
+            make_call(business, transcript=[("caller", "A cleaning.")])
+        make_call(business, sentiment="negative", transcript=[("caller", "Nothing.")])
+        query = {"search": "cleaning", "per_page": "2"}
+        body = client.get(URL, query).json()
+        assert (body["meta"]["total"], body["meta"]["total_pages"]) == (4, 2)
+        body = client.get(URL, {**query, "page": "2"}).json()
+        found = [row["id"] for row in body["data"]]
+        while body["meta"]["next_cursor"]:
+            body = client.get(URL, {**query, "cursor": body["meta"]["next_cursor"]}).json()
+            found += [row["id"] for row in body["data"]]
+        assert len(found) == len(set(found)) == 5
+        assert ids(client.get(URL, {"search": "cleaning", "sentiment": "negative"})) == []
 
     def test_gives_what_changed_since(self, client, business):
         old, new = make_call(business), make_call(business)
