@@ -65,7 +65,7 @@ drill-booking drill-webhooks drill-quotas: $(DEV) ## Full-size rehearsals of the
 
 .PHONY: fuzz
 fuzz: $(DEV) ## Random requests made from the OpenAPI description
-	@$(PYTHON) -m tests.fuzz $(ARGS)
+	@$(PYTHON) -m tests.servers $(PYTHON) -m tests.fuzz $(ARGS)
 
 ##@ Run in production (environment: .env.example)
 .PHONY: release

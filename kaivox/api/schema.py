@@ -350,17 +350,27 @@ def _mend_enums(part: Any) -> None:
 
 
 def _add_links(paths: dict[str, Schema]) -> None:
-    """Of a POST that creates: what can be done with what it created."""
+    """From what creates or lists objects: what can be done with one of them."""
     for path, item in paths.items():
-        created = item.get("post", {}).get("responses", {}).get("201")
-        one = paths.get(f"{path}/{{id}}", {})
-        if created is None:
-            continue
-        created["links"] = {
-            one[method]["operationId"]: {
-                "operationId": one[method]["operationId"],
-                "parameters": {"id": "$response.body#/data/id"},
-            }
-            for method in ("get", "patch", "delete")
-            if method in one
-        }
+        of_one = _operations_of_one(paths, path)
+        for method, status, pointer in (("post", "201", "data/id"), ("get", "200", "data/0/id")):
+            answer = item.get(method, {}).get("responses", {}).get(status)
+            if answer is not None and of_one:
+                answer["links"] = {
+                    operation: {
+                        "operationId": operation,
+                        "parameters": {"id": f"$response.body#/{pointer}"},
+                    }
+                    for operation in of_one
+                }
+
+
+def _operations_of_one(paths: dict[str, Schema], path: str) -> list[str]:
+    """Operation ids at `{path}/{id}` and below."""
+    here = f"{path}/{{id}}"
+    return [
+        operation["operationId"]
+        for below, item in paths.items()
+        if below == here or below.startswith(f"{here}/")
+        for operation in item.values()
+    ]

@@ -1,0 +1,65 @@
+"""Random requests made from openapi.json, against the server as it runs in production.
+
+    make fuzz (ten minutes), or  python -m tests.servers python -m tests.fuzz --seconds 60
+
+Schemathesis, all its checks: valid and invalid data, sequences of calls along the document's
+links. No server error, no answer that the document does not know, no invalid data accepted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.stack import ROOT, Stack, running_stack
+
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+
+# A key of a demo business whose quota no run reaches; the quota is counted all the same.
+_PREPARE = """
+from datetime import timedelta
+from django.utils import timezone
+from kaivox.businesses.models import Business
+from ratelimits.models import QuotaOverride
+QuotaOverride.objects.create(
+    business=Business.objects.get(slug="smile-dental"), per_minute=10**7, per_day=10**7,
+    ends_at=timezone.now() + timedelta(days=1),
+)
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=600)
+    parser.add_argument("--only", help="a regular expression of operation ids")
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_stack(
+            Path(folder),
+            RATE_LIMIT_SHADOW="1",  # keys are left out on purpose, from one address
+        ) as stack,
+    ):
+        stack.manage("shell", "--no-imports", "-c", _PREPARE)
+        key = stack.manage("issue_api_key", "--business", "smile-dental", "--name", "fuzz")
+        status = subprocess.run(_command(stack, key, options), cwd=folder, check=False).returncode
+        crashes = [line for line in stack.log.read_text().splitlines() if "Crash in" in line]
+    for line in crashes:
+        print(line)
+    return status or bool(crashes)
+
+
+def _command(stack: Stack, key: str, options: argparse.Namespace) -> list[str]:
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(CONFIG),
+        "run", str(ROOT / "openapi.json"), "--url", stack.url, "--header", f"X-API-Key: {key}",
+        "--max-time", str(options.seconds),
+    ]  # fmt: skip
+    return [*command, *(["--include-operation-id-regex", options.only] if options.only else [])]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
