@@ -164,6 +164,14 @@ class TestIssueApiKey:
         assert (row["name"], row["issued_by_id"]) == ("EMR", person.pk)
         assert row["scopes"] == list(ALL_SCOPES)
 
+    def test_draws_again_where_a_prefix_is_taken(self, business, monkeypatch):
+        taken = issue_api_key(business_id=business.pk, name="First", now=NOW).secret
+        free = keys.make_key(livemode=True)
+        drawn = iter([taken, free])
+        monkeypatch.setattr(keys, "make_key", lambda livemode: next(drawn))
+
+        assert issue_api_key(business_id=business.pk, name="Second", now=NOW).secret == free
+
     def test_leaves_a_row_of_audit_without_the_secret(self, business):
         issued = issue_api_key(business_id=business.pk, name="EMR", now=NOW)
         entry = AuditEntry.objects.values().get()
@@ -256,6 +264,11 @@ class TestChangeApiKey:
 
         assert changes["scopes"] == [list(ALL_SCOPES), ["calls:read"]]
         assert changes["query_allowed"] == [True, False]
+
+    def test_leaves_no_row_where_nothing_changed(self, key):
+        change_api_key(key_id=key.pk, name=key.name, now=NOW)
+
+        assert actions() == ["api_key.issued"]
 
     def test_refuses_unknown_scopes(self, key):
         with pytest.raises(Invalid):

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from kaivox.businesses.models import AuditEntry
 from kaivox.errors import Invalid, NotFound
-from ratelimits import stores
+from ratelimits import stores, tasks
 from ratelimits.models import DailyUsage, QuotaOverride
 from ratelimits.operations import (
     agree_quota,
@@ -47,6 +47,16 @@ class TestWriteDownUsage:
         assert changed == 1
         assert (row.business, row.day) == (starter, now.date())
         assert (row.admitted, row.refused, row.peak_minute) == (3, 2, 3)
+
+    def test_writes_nothing_where_nobody_called(self, starter):
+        assert write_down_usage(now=timezone.now()) == 0
+
+    def test_is_a_task_with_redis_alone(self, starter, settings):
+        use(starter, 5)
+        tasks.write_down_usage()
+        tasks.prune_usage()
+
+        assert DailyUsage.objects.exists() == bool(settings.REDIS_URL)
 
     def test_again_changes_nothing(self, starter):
         use(starter, 5)
