@@ -7,7 +7,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from kaivox.errors import Invalid
+from kaivox.errors import Invalid, PreconditionFailed
 from tests.factories import make_business, make_endpoint, make_event
 from webhooks import operations
 from webhooks.models import Delivery, Endpoint, Event
@@ -158,6 +158,56 @@ class TestEndpoints:
             0,
             "",
         )
+
+
+class TestRefusals:
+    """What no road may do, whoever asks."""
+
+    @pytest.fixture
+    def off(self, business):
+        return make_endpoint(business, is_active=False, disabled_reason="gone")
+
+    def test_no_test_event_to_an_endpoint_that_is_off(self, off):
+        with pytest.raises(operations.EndpointDisabled):
+            operations.send_test_event(endpoint=off, type="call.missed", now=NOW)
+
+    def test_no_replay_to_an_endpoint_that_is_off(self, off):
+        with pytest.raises(operations.EndpointDisabled):
+            operations.recover(endpoint=off, since=NOW, now=NOW)
+
+    def test_no_change_of_what_somebody_else_has_changed(self, business):
+        endpoint = make_endpoint(business)
+        seen = endpoint.updated_at
+        operations.update_endpoint(endpoint=endpoint, description="theirs", now=NOW)
+        with pytest.raises(PreconditionFailed):
+            operations.update_endpoint(
+                endpoint=endpoint, description="mine", expected=seen, now=NOW
+            )
+        with pytest.raises(PreconditionFailed):
+            operations.delete_endpoint(endpoint=endpoint, expected=seen, now=NOW)
+
+
+class TestRecover:
+    def test_replays_what_it_subscribes_to_in_that_time(self, business):
+        endpoint = make_endpoint(business, event_types=["customer.created"])
+        hours = [NOW - timedelta(hours=n) for n in (5, 3, 1)]
+        for hour in hours:
+            make_event(business, now=hour)
+            make_event(business, now=hour, type="call.missed")
+        Delivery.objects.update(status="exhausted")
+        Delivery.objects.filter(event__occurred_at=hours[1]).update(updated_at=hours[1])
+        replayed = operations.recover(
+            endpoint=endpoint, since=hours[1], until=hours[2], now=timezone.now()
+        )
+        assert replayed == 1
+        assert Delivery.objects.get(status="pending").event.occurred_at == hours[1]
+
+    def test_leaves_test_events_out(self, business):
+        endpoint = make_endpoint(business)
+        operations.send_test_event(endpoint=endpoint, type="call.missed", now=NOW)
+        Delivery.objects.all().delete()
+        since = NOW - timedelta(hours=1)
+        assert operations.recover(endpoint=endpoint, since=since, now=timezone.now()) == 0
 
 
 class TestPrune:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
 from django.core import mail
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.utils import timezone
 
-from tests.factories import make_endpoint, make_event
+from tests.factories import make_business, make_endpoint, make_event
+from tests.webhooks.receivers import Reply
 from webhooks import tasks
 from webhooks.dispatch import Dispatcher
 from webhooks.models import Delivery
@@ -52,6 +54,18 @@ class TestOthers:
 
 
 class TestDispatcher:
+    def test_lets_endpoints_that_fail_have_half_of_the_senders(self, business, receiver, settings):
+        settings.WEBHOOK_SENDERS = 4
+        for _ in range(3):
+            owner = make_business()
+            with_trouble = make_endpoint(owner, url=receiver.url, failing_since=timezone.now())
+            for _ in range(3):
+                make_event(with_trouble.business)
+        make_endpoint(business, url=receiver.url)
+        make_event(business)
+        Dispatcher().run()
+        assert len(receiver.requests) == 10
+
     def test_retries_within_a_moment_go_out_without_a_sweep(self, business, receiver, settings):
         settings.WEBHOOK_RETRY_SCHEDULE = [0.1, 0.1, 0.1]
         receiver.answer(500, 500, 200)
@@ -61,6 +75,29 @@ class TestDispatcher:
         assert len(receiver.requests) == 3
         gaps = [b.at - a.at for a, b in zip(receiver.requests, receiver.requests[1:], strict=False)]
         assert all(gap >= 0.08 for gap in gaps)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_second_call_leaves_its_work_to_the_first(self, business, receiver):
+        receiver.answer(Reply(200, delay=0.5))
+        make_endpoint(business, url=receiver.url)
+        make_event(business)
+        dispatcher = Dispatcher()
+
+        def run() -> None:
+            try:
+                dispatcher.run()
+            finally:
+                connection.close()
+
+        first = threading.Thread(target=run)
+        first.start()
+        receiver.wait_for(1)
+        make_event(business)
+        dispatcher.run()
+        assert Delivery.objects.filter(status="succeeded").count() == 0
+        receiver.wait_for(2)
+        first.join(10)
+        assert Delivery.objects.filter(status="succeeded").count() == 2
 
     def test_claims_nothing_once_it_is_told_to_stop(self, business, receiver):
         make_endpoint(business, url=receiver.url)
