@@ -4,14 +4,10 @@ holds against it; on a phone, in the dark, by keyboard."""
 from __future__ import annotations
 
 import pytest
-from django.conf import settings
 
 from tests import factories
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not settings.EMBEDDED, reason="a page looks alike on both databases"),
-]
+pytestmark = pytest.mark.browser
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
 # What another width and other colours can spoil.
@@ -91,14 +87,17 @@ class TestForStaff:
                 visitor.open(path)
                 assert visitor.violations(*rules) == [], path
 
-    def test_every_list_and_form_is_clean(self, visit, owner, shop):
+    def test_forms_with_scripts_of_their_own_are_clean(self, visit, owner, shop):
         visitor = visit()
         visitor.log_in(owner)
-        page = visitor.open("/admin/")
-        links = page.locator(".kx-apps a").evaluate_all("all => all.map(a => a.pathname)")
-        assert len(links) > 20
-        for path in sorted({link for link in links if link.count("/") >= 4}):
-            visitor.open(path)
+        for path in (
+            "appointments/appointment/",
+            "appointments/appointment/add/",
+            "staff/staffmember/add/",
+            "businesses/apikey/add/",
+            "calls/call/charts/",
+        ):
+            visitor.open(f"/admin/{path}")
 
 
 class TestSettings:
