@@ -41,10 +41,11 @@ class World:
 
 
 class Oracle:
-    """Answers for the local days `first` to `last`."""
+    """Answers for the local days `first` to `last`. Work is laid out `around` days before and
+    after: nine show a shift longer than a week whole."""
 
-    def __init__(self, world: World, first: date, last: date) -> None:
-        self.world = world
+    def __init__(self, world: World, first: date, last: date, around: int = 9) -> None:
+        self.world, self.around = world, timedelta(days=around)
         self.first, self.last = first, last
         self.at_work = self._at_work()
         self.shifts: list[tuple[int, int]] = []
@@ -101,8 +102,8 @@ class Oracle:
 
     def _at_work(self) -> set[int]:
         found = set()
-        day = self.first - timedelta(days=9)
-        while day <= self.last + timedelta(days=9):
+        day = self.first - self.around
+        while day <= self.last + self.around:
             found |= self._at_work_on(day)
             day += timedelta(days=1)
         return found
