@@ -56,15 +56,23 @@ check: lint types ## Everything but the tests: style, floors, types, migrations,
 
 ##@ Measure
 .PHONY: bench
-bench: $(DEV) ## Requests a second, beside a plain stack (needs wrk)
+bench: $(DEV) ## All benches, or ARGS="appointment_list" (needs wrk)
 	@$(PYTHON) -m tests.servers $(PYTHON) -m tests.bench $(ARGS)
 
-.PHONY: drill-booking drill-webhooks drill-quotas
-drill-booking drill-webhooks drill-quotas: $(DEV) ## Full-size rehearsals of the promises
-	@$(PYTHON) -m tests.servers $(PYTHON) -m tests.drills.$(@:drill-%=%) $(ARGS)
+.PHONY: drill-booking
+drill-booking: $(DEV) ## No time is booked twice, at full size, on both databases
+	@$(PYTHON) -m tests.servers $(PYTHON) -m tests.drills.booking $(ARGS)
+
+.PHONY: drill-webhooks
+drill-webhooks: $(DEV) ## What webhooks must survive: kills, floods, slow and hostile receivers
+	@$(PYTHON) -m tests.servers $(PYTHON) -m tests.drills.webhooks $(ARGS)
+
+.PHONY: drill-quotas
+drill-quotas: $(DEV) ## Quotas and keys under load, and without their Redis
+	@$(PYTHON) -m tests.servers $(PYTHON) -m tests.drills.quotas $(ARGS)
 
 .PHONY: fuzz
-fuzz: $(DEV) ## Random requests made from the OpenAPI description
+fuzz: $(DEV) ## Random requests made from openapi.json, ten minutes long
 	@$(PYTHON) -m tests.servers $(PYTHON) -m tests.fuzz $(ARGS)
 
 ##@ Run in production (environment: .env.example)
