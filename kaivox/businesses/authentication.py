@@ -66,7 +66,8 @@ class KeyAuthentication(BaseAuthentication):
         if not secret:
             return None
         key = self._key_of(secret, request)
-        request._request.caller = key  # type: ignore[attr-defined]  # for the middleware, which never sees REST's request
+        # For middleware, which never sees REST framework's request.
+        request._request.caller = key  # type: ignore[attr-defined]
         return AnonymousUser(), key
 
     def authenticate_header(self, request: Request) -> str:

@@ -14,8 +14,9 @@ from corsheaders.middleware import CorsMiddleware
 from django.db import DatabaseError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
 
-from kaivox.businesses.models import Business
+from kaivox.businesses.models import ORIGIN, Business
 
 
 class BusinessCorsMiddleware(CorsMiddleware):
@@ -28,7 +29,7 @@ class BusinessCorsMiddleware(CorsMiddleware):
             origin = request.headers.get("origin")
             request._cors_enabled = origin is None or _is_allowed(request, origin)  # type: ignore[attr-defined]
             if not request._cors_enabled:  # type: ignore[attr-defined]
-                response.headers.setdefault("Vary", "origin")
+                patch_vary_headers(response, ("origin",))
         return super().add_response_headers(request, response)
 
     def origin_found_in_white_lists(self, origin: str, url: SplitResult) -> bool:
@@ -39,6 +40,8 @@ def _is_allowed(request: HttpRequest, origin: str) -> bool:
     caller: Any = getattr(request, "caller", None)
     if caller is not None:
         return origin in caller.business.cors_origins
+    if not ORIGIN.fullmatch(origin):
+        return False
     named = Business.objects.filter(suspended_at=None, cors_origins__icontains=f'"{origin}"')
     try:
         return any(origin in origins for origins in named.values_list("cors_origins", flat=True))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import zoneinfo
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Final, Self
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -23,7 +23,7 @@ from kaivox.businesses.marks import leave_mark
 from kaivox.businesses.scopes import ALL_SCOPES
 
 # As browsers send it: lower case, without a path.
-_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")
+ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")
 
 
 class Plan(models.TextChoices):
@@ -45,7 +45,7 @@ def check_origins(origins: object) -> None:
     if not isinstance(origins, list):
         raise ValidationError("Write a list of origins.")
     for origin in origins:
-        if not isinstance(origin, str) or not _ORIGIN.fullmatch(origin):
+        if not isinstance(origin, str) or not ORIGIN.fullmatch(origin):
             raise ValidationError(
                 "%(origin)s is no origin such as https://book.example.com.",
                 params={"origin": origin},

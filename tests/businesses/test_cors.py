@@ -86,8 +86,12 @@ class TestAnswer:
 
         assert (answer.status_code, answer["Access-Control-Allow-Origin"]) == (401, PAGE)
 
-    def test_varies_by_origin_without_one_too(self, client_of, named):
-        assert "origin" in client_of(make_key(named)).get(URL)["Vary"].lower()
+    @pytest.mark.parametrize("origin", ({}, {"HTTP_ORIGIN": "https://evil.example"}))
+    def test_varies_by_origin_in_any_case(self, client_of, named, origin):
+        vary = client_of(make_key(named)).get(URL, **origin)["Vary"].lower()
+
+        assert "origin" in vary
+        assert "accept" in vary
 
     def test_pages_outside_the_api_have_none(self, http, named):
         assert "Access-Control-Allow-Origin" not in http.get("/admin/", headers={"Origin": PAGE})
