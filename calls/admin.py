@@ -46,7 +46,7 @@ class CallAdmin(BusinessOwnedAdmin):
     list_filter = ("business", "status", "sentiment", "outcome", "direction", "provider")
     search_fields = ("words",)
     search_help_text = "A phone number, or words of the conversation."
-    ordering = ("-started_at", "-pk")
+    ordering = ("-pk",)  # as they came in; over all businesses only the key has an index
     show_full_result_count = False
     fieldsets = (
         (None, {"fields": ("when", "who", "booking", "status", "outcome", "length")}),
@@ -212,7 +212,7 @@ class MessageAdmin(ActsAdmin):
     list_display = ("created_at", "provider", "state", "about", "error", "business")
     list_select_related = ("business", "call__business")
     list_filter = ("business", "state", "provider")
-    ordering = ("-created_at", "-pk")
+    ordering = ("-pk",)
     show_full_result_count = False
     # Not the body: it holds what transcripts are masked for.
     fields = ("business", "provider", "created_at", "state", "error", "about", "replayed_at")

@@ -51,13 +51,16 @@ class Sentiment(models.TextChoices):
     NEGATIVE = "negative"
 
 
-# A search counts to here: to count the two thirds of a million calls that mention an appointment
-# would read them all.
-MOST_COUNTED: Final = 5_000
+# How a search among very many calls is kept quick; see docs/decisions/0062.
+MANY_CALLS: Final = 10_000
+SAMPLE: Final = 2_000
+COMMON_SHARE: Final = 0.03
+FEW_MATCHES: Final = 5_000
+MOST_COUNTED: Final = 500
 
 
 class CallQuerySet(BusinessQuerySet):
-    # Of a search for common words: `count` goes no further.
+    # Of a search for common words among very many calls: `count` goes no further.
     count_limit: int | None = None
 
     def _clone(self) -> Self:
@@ -68,8 +71,9 @@ class CallQuerySet(BusinessQuerySet):
     def count(self) -> int:
         if self.count_limit is None or self.query.is_sliced:
             return super().count()
-        first = self.order_by().select_related(None)[: self.count_limit]
-        return first.count()
+        # In order: a walk along the index of times, whatever the planner thinks of the words.
+        newest = self.select_related(None).order_by("-started_at", "-pk")
+        return newest[: self.count_limit].count()
 
     def with_names(self) -> Self:
         """With the customer that the API names, in the same query."""
@@ -84,16 +88,20 @@ class CallQuerySet(BusinessQuerySet):
         return self.filter(words__mention=query_words(text))
 
     def searched(self, text: str, *, business: Business) -> Self:
-        """`mentioning`, quick for rare words and for common ones.
+        """`mentioning`, quick for rare words and for common ones among very many calls.
 
-        The planner cannot know how rare the beginning of a word is. So the first calls that mention
-        it are looked up: few of them are the answer; of many, a walk through the newest calls meets
-        some soon, and `count` goes to MOST_COUNTED only.
+        The planner cannot know how rare a beginning of a word is. So the newest calls are asked:
+        where the words are common, a walk through them in the order of time meets some soon. Where
+        they are rare, the index has all of them at once.
         """
-        mentions = Call.objects.for_business(business).mentioning(text).values_list("pk", flat=True)
-        found = list(mentions[: MOST_COUNTED + 1])
-        if len(found) <= MOST_COUNTED:
-            return self.filter(pk__in=found)
+        calls = Call.objects.for_business(business)
+        if calls[: MANY_CALLS + 1].count() <= MANY_CALLS:
+            return self.mentioning(text)
+        sample = calls.order_by("-started_at", "-pk").values("pk")[:SAMPLE]
+        if Call.objects.filter(pk__in=sample).mentioning(text).count() < SAMPLE * COMMON_SHARE:
+            found = list(calls.mentioning(text).values_list("pk", flat=True)[: FEW_MATCHES + 1])
+            if len(found) <= FEW_MATCHES:
+                return self.filter(pk__in=found)
         common = self.mentioning(text)
         common.count_limit = MOST_COUNTED
         return common

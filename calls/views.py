@@ -13,8 +13,8 @@ from kaivox.api.viewsets import ReadViewSet
 class CallViewSet(ReadViewSet):
     """Calls that the voice engine took, with what came of them. A single call has its transcript.
 
-    A `search` counts to 5,000: a `total` of 5,000 means as many or more. `next_cursor` leads through
-    all of them.
+    Of more than 10,000 calls, a `search` for words that are in thousands of them counts to 500: a
+    `total` of 500 then means as many or more. `next_cursor` leads through all of them.
     """
 
     scope = "calls"

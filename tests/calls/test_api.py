@@ -178,7 +178,8 @@ class TestList:
     def test_counts_a_search_so_far_and_leads_through_all_of_it(
         self, client, business, monkeypatch
     ):
-        monkeypatch.setattr(models, "MOST_COUNTED", 4)
+        for name, value in {"MANY_CALLS": 5, "FEW_MATCHES": 3, "MOST_COUNTED": 4}.items():
+            monkeypatch.setattr(models, name, value)
         for _ in range(7):
             make_call(business, transcript=[("caller", "A cleaning.")])
         make_call(business, sentiment="negative", transcript=[("caller", "Nothing.")])
@@ -192,6 +193,16 @@ class TestList:
             found += [row["id"] for row in body["data"]]
         assert len(found) == len(set(found)) == 5
         assert ids(client.get(URL, {"search": "cleaning", "sentiment": "negative"})) == []
+
+    @pytest.mark.parametrize("share", (0, 0.03, 1))
+    def test_finds_the_same_among_many_calls(self, client, business, monkeypatch, share):
+        for name, value in {"MANY_CALLS": 2, "COMMON_SHARE": share}.items():
+            monkeypatch.setattr(models, name, value)
+        found = [make_call(business, transcript=[("caller", "Molar")]).pk for _ in range(3)]
+        make_call(business, transcript=[("caller", "Jaw")])
+        response = client.get(URL, {"search": "mol"})
+        assert sorted(ids(response)) == found
+        assert response.json()["meta"]["total"] == 3
 
     def test_gives_what_changed_since(self, client, business):
         old, new = make_call(business), make_call(business)
