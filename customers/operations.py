@@ -15,6 +15,7 @@ from customers.phones import to_e164
 from customers.segments import VIP_APPOINTMENTS, active_since, segment_of, stage_after
 from customers.serializers import CustomerSerializer
 from kaivox.businesses.models import Business
+from kaivox.businesses.names import renamed
 from kaivox.businesses.write_lock import atomic_write
 from kaivox.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from webhooks.operations import record_event
@@ -110,6 +111,8 @@ def update_customer(
     if changed & {"phone", "email"}:
         _refuse_duplicate(customer)
     _save(customer)
+    if "name" in changed:
+        renamed(customer)
     _record("customer.updated", customer, now)
     return customer
 
@@ -212,6 +215,7 @@ def erase_customer(*, business: Business, customer_id: int, now: datetime) -> Cu
     customer.metadata = {}
     customer.erased_at = customer.erased_at or now
     customer.save()
+    renamed(customer)
     return customer
 
 

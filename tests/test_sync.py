@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from appointments.models import Appointment
 from appointments.operations import change_appointment
+from kaivox.businesses.names import renamed
 from kaivox.businesses.write_lock import write_transaction
 from ratelimits.throttling import EnterpriseThrottle
 from tests import factories
@@ -167,3 +168,29 @@ class TestUpdatedAt:
             )  # fmt: skip
         appointment.refresh_from_db()
         assert appointment.updated_at >= begun - timedelta(seconds=1)
+
+    @pytest.mark.django_db
+    def test_moves_when_a_name_that_is_shown_changes(self, client, business):
+        appointment = factories.make_appointment(business)
+        call = factories.make_call(business, customer=appointment.customer)
+        since = timezone.now().isoformat()
+        url = f"/api/v1/customers/{appointment.customer_id}"
+        client.patch(url, {"notes": "no name of theirs"})
+        assert client.get(APPOINTMENTS, {"updated_since": since}).json()["data"] == []
+        client.patch(url, {"name": "Renamed"})
+        (row,) = client.get(APPOINTMENTS, {"updated_since": since}).json()["data"]
+        assert (row["id"], row["customer_name"]) == (appointment.pk, "Renamed")
+        (row,) = client.get("/api/v1/calls", {"updated_since": since}).json()["data"]
+        assert (row["id"], row["customer_name"]) == (call.pk, "Renamed")
+
+    @pytest.mark.django_db
+    @pytest.mark.parametrize("kind", ("staff", "service"))
+    def test_moves_when_the_admin_renames(self, client, business, kind):
+        appointment = factories.make_appointment(business)
+        since = timezone.now().isoformat()
+        named = getattr(appointment, kind)
+        named.name = "Renamed"
+        named.save()
+        renamed(named)
+        (row,) = client.get(APPOINTMENTS, {"updated_since": since}).json()["data"]
+        assert "Renamed" in (row["staff_name"], row["service"])

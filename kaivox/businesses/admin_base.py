@@ -19,6 +19,7 @@ from django.http import HttpRequest, HttpResponse
 
 from kaivox.businesses.admin_lists import CappedPaginator, OwnedFilter
 from kaivox.businesses.models import Business, BusinessOwned, Membership, Role
+from kaivox.businesses.names import renamed
 from kaivox.businesses.write_lock import write_transaction
 from kaivox.errors import DomainError
 
@@ -210,6 +211,11 @@ class BusinessOwnedAdmin(_MemberAccess, _ModelAdmin):
         form: Any = super().get_form(request, obj, change=change, **kwargs)
         refusal = getattr(request, "refusal", None)
         return form if refusal is None else type(form)(form.__name__, (form,), {"refusal": refusal})
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and "name" in form.changed_data:
+            renamed(obj)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method != "POST":
