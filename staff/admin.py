@@ -81,6 +81,11 @@ class StaffMemberAdmin(BusinessOwnedAdmin):
     )
     actions = ("give_out_calendar",)
 
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        """Addresses are given out for those who are there already."""
+        inlines = super().get_inlines(request, obj)
+        return [one for one in inlines if obj is not None or one is not CalendarFeedInline]
+
     @admin.action(description="Make a calendar address (shown once)", permissions=["change"])
     def give_out_calendar(self, request: HttpRequest, queryset: QuerySet[StaffMember]) -> None:
         """A secret address each, for a phone or a calendar program to subscribe to."""
