@@ -154,7 +154,12 @@ class DeliveryAdmin(ActsAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         unread = ("endpoint__secret", "endpoint__previous_secret", "event__body")
-        return super().get_queryset(request).select_related("event", "endpoint").defer(*unread)
+        return (
+            super()
+            .get_queryset(request)
+            .select_related("event", "endpoint", "business")
+            .defer(*unread)
+        )
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -11,7 +11,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
-from kaivox.businesses.encryption import EncryptedTextField
+from kaivox.businesses.encryption import EncryptedTextField, Unreadable
 from kaivox.businesses.models import Business, BusinessOwned, BusinessQuerySet
 from webhooks.event_types import EVENT_TYPES, EVERYTHING
 
@@ -110,10 +110,12 @@ class Endpoint(BusinessOwned):
         return EVERYTHING in self.event_types or event_type in self.event_types
 
     def secrets(self, now: datetime) -> list[str]:
-        """The secrets that sign at `now`, newest first."""
+        """The secrets that sign at `now`, newest first; none where the newest cannot be read."""
+        if isinstance(self.secret, Unreadable):
+            return []
         older = self.previous_secret
         expires = self.previous_secret_expires_at
-        if older is None or expires is None or expires <= now:
+        if expires is None or expires <= now or not isinstance(older, str):
             return [self.secret]
         return [self.secret, older]
 

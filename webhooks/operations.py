@@ -11,6 +11,7 @@ from typing import Any, Final
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 
+from kaivox.businesses.encryption import Unreadable
 from kaivox.businesses.models import Business
 from kaivox.businesses.write_lock import atomic_write, write_transaction
 from kaivox.errors import Conflict, Invalid, PreconditionFailed
@@ -237,8 +238,9 @@ def rotate_secret(*, endpoint: Endpoint, now: datetime, grace: timedelta = GRACE
     if not timedelta(0) <= grace <= GRACE_AT_MOST:
         raise Invalid(errors={"grace_seconds": ["Between 0 and 604800 seconds (7 days)."]})
     locked = _locked(endpoint)
-    locked.previous_secret = locked.secret if grace else None
-    locked.previous_secret_expires_at = now + grace if grace else None
+    keep = grace and not isinstance(locked.secret, Unreadable)
+    locked.previous_secret = locked.secret if keep else None
+    locked.previous_secret_expires_at = now + grace if keep else None
     locked.secret = new_secret()
     locked.save(
         update_fields=["secret", "previous_secret", "previous_secret_expires_at", "updated_at"]

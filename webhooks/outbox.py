@@ -19,6 +19,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.db import connection
 from django.db.models import Count, Exists, F, JSONField, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from urllib3.util import parse_url
 
 from kaivox.businesses.write_lock import atomic_write
@@ -34,6 +35,11 @@ USER_AGENT: Final = "KaiVox-Webhooks/1.0"
 # After so many lost workers a delivery is given up: perhaps it is what kills them.
 LOSSES_AT_MOST: Final = 5
 _LOST_AT_ONCE: Final = 500
+# The largest `max_in_flight` that an endpoint can have.
+_MOST_IN_FLIGHT: Final = 16
+
+# Endpoints with an unreadable secret: one line in the log for each, not one per sweep.
+_told_of: set[int] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +78,11 @@ def claim_due(*, limit: int, now: datetime, for_troubled: int | None = None) -> 
         waiting = waiting.filter(failing_since__isnull=True)
     # Locks these endpoints: whoever claims elsewhere meanwhile takes others, so the number in
     # flight cannot be exceeded by two who count at once.
+    locked = waiting.select_for_update(skip_locked=True, no_key=True, of=("self",))
     endpoints = {
         endpoint.pk: endpoint
-        for endpoint in waiting.select_for_update(
-            skip_locked=True, no_key=True, of=("self",)
-        ).order_by("?")[:limit]
+        for endpoint in locked.order_by("?")[:limit]
+        if _can_be_signed_for(endpoint, now)
     }
     if not endpoints:
         return []
@@ -95,12 +101,30 @@ def claim_due(*, limit: int, now: datetime, for_troubled: int | None = None) -> 
 
 
 def _endpoints_with_due(now: datetime) -> Any:
+    """Open endpoints with something due, and room for it; `due_ids` are the first of it."""
     due = Delivery.objects.due(now).filter(endpoint=OuterRef("pk"))
     first = due.order_by("next_attempt_at", "pk").values(found=F("pk"))[:_MOST_IN_FLIGHT]
-    return Endpoint.objects.open(now).filter(Exists(due)).annotate(due_ids=_FirstIds(first))
+    in_flight = Delivery.objects.filter(endpoint=OuterRef("pk"), status=DeliveryStatus.IN_FLIGHT)
+    busy = in_flight.order_by().values("endpoint").annotate(busy=Count("pk")).values("busy")
+    return (
+        Endpoint.objects.open(now)
+        .annotate(busy=Coalesce(Subquery(busy), 0))
+        .filter(Exists(due), busy__lt=F("max_in_flight"))
+        .annotate(due_ids=_FirstIds(first))
+    )
 
 
-_MOST_IN_FLIGHT: Final = 16
+def _can_be_signed_for(endpoint: Endpoint, now: datetime) -> bool:
+    if endpoint.secrets(now):
+        return True
+    if endpoint.pk not in _told_of:
+        _told_of.add(endpoint.pk)
+        logger.error(
+            "Webhooks to endpoint %s wait: its secret was written under another SECRET_KEY. "
+            "Add that key to SECRET_KEY_FALLBACKS, or rotate the secret.",
+            endpoint.pk,
+        )
+    return False
 
 
 def _choose(endpoints: Iterable[Any], limit: int, for_troubled: int) -> list[int]:

@@ -24,6 +24,23 @@ _PURPOSE = b"kaivox secrets at rest, 1"
 class UnreadableSecret(Exception):
     """A stored secret was written under a SECRET_KEY that the settings no longer name."""
 
+    def __init__(self) -> None:
+        super().__init__(
+            "A secret in the database was written under another SECRET_KEY. "
+            "Add that key to SECRET_KEY_FALLBACKS, or make a new secret."
+        )
+
+
+class Unreadable:
+    """Stands on an object for a secret that cannot be read. The object can be loaded, listed and
+    given a new secret; whatever uses this one raises UnreadableSecret."""
+
+    def __str__(self) -> str:
+        raise UnreadableSecret
+
+    def __getattr__(self, name: str) -> Any:
+        raise UnreadableSecret
+
 
 def encrypt(text: str) -> str:
     """`text` as a token of ASCII characters; twice the same text makes two different tokens."""
@@ -35,10 +52,7 @@ def decrypt(token: str) -> str:
     try:
         return _keys().decrypt(token.encode()).decode()
     except InvalidToken as error:
-        raise UnreadableSecret(
-            "A secret in the database was written under another SECRET_KEY. "
-            "Add that key to SECRET_KEY_FALLBACKS."
-        ) from error
+        raise UnreadableSecret from error
 
 
 if TYPE_CHECKING:
@@ -53,8 +67,13 @@ class EncryptedTextField(_TextField):
     def get_prep_value(self, value: Any) -> str | None:
         return None if value is None else encrypt(str(value))
 
-    def from_db_value(self, value: str | None, expression: Any, connection: Any) -> str | None:
-        return None if value is None else decrypt(value)
+    def from_db_value(self, value: str | None, expression: Any, connection: Any) -> Any:
+        if value is None:
+            return None
+        try:
+            return decrypt(value)
+        except UnreadableSecret:
+            return Unreadable()
 
     def get_lookup(self, lookup_name: str) -> Any:
         if lookup_name != "isnull":

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kaivox.businesses.encryption import UnreadableSecret, decrypt, encrypt
+from kaivox.businesses.encryption import Unreadable, UnreadableSecret, decrypt, encrypt
 from webhooks.models import Endpoint
 
 
@@ -24,6 +24,13 @@ class TestEncrypt:
         settings.SECRET_KEY = "another" * 10
         with pytest.raises(UnreadableSecret):
             decrypt(token)
+
+
+class TestUnreadable:
+    def test_raises_whatever_uses_it(self):
+        for use in (str, lambda secret: secret.encode(), lambda secret: secret.strip()):
+            with pytest.raises(UnreadableSecret):
+                use(Unreadable())
 
 
 class TestEncryptedTextField:

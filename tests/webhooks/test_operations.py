@@ -141,6 +141,12 @@ class TestEndpoints:
         )
         assert rotated.secrets(NOW) == [rotated.secret]
 
+    def test_rotating_mends_a_secret_that_cannot_be_read(self, business, settings):
+        endpoint = make_endpoint(business)
+        settings.SECRET_KEY = "another" * 10
+        rotated = operations.rotate_secret(endpoint=endpoint, now=NOW)
+        assert Endpoint.objects.get().secrets(NOW) == [rotated.secret]
+
     @pytest.mark.parametrize("days", (-1, 8))
     def test_refuses_another_grace(self, business, days):
         with pytest.raises(Invalid):

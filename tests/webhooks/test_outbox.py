@@ -78,6 +78,26 @@ class TestClaimDue:
         Endpoint.objects.update(breaker_until=NOW, breaker_trips=1)
         assert len(claim_due(limit=10, now=NOW)) == 1
 
+    def test_endpoints_without_room_take_nobodys_turn(self, business, endpoint):
+        for _ in range(5):
+            make_event(business, now=NOW)
+        claim_due(limit=4, now=NOW)
+        other = make_endpoint(make_business())
+        make_event(other.business, now=NOW)
+        (claim,) = claim_due(limit=1, now=NOW)
+        assert claim.attempt.endpoint_id == other.pk
+
+    def test_an_unreadable_secret_holds_back_its_endpoint_alone(
+        self, business, endpoint, settings, caplog
+    ):
+        make_event(business, now=NOW)
+        settings.SECRET_KEY = "another" * 10
+        other = make_endpoint(make_business())
+        make_event(other.business, now=NOW)
+        (claim,) = claim_due(limit=10, now=NOW)
+        assert claim.attempt.endpoint_id == other.pk
+        assert f"Webhooks to endpoint {endpoint.pk} wait" in caplog.text
+
     def test_gives_failing_endpoints_no_more_than_their_share(self, business, endpoint):
         failing = make_endpoint(make_business(), failing_since=NOW)
         for owner in (business, failing.business):
