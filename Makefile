@@ -37,7 +37,7 @@ test-production: $(DEV) ## The suite on PostgreSQL and Redis: named, found, or s
 lint: $(DEV) ## Style and floors
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	$(VENV)/bin/lint-imports
+	$(VENV)/bin/lint-imports --no-logo
 
 .PHONY: format
 format: $(DEV) ## Let ruff mend what it can
