@@ -11,7 +11,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,13 +60,22 @@ def gunicorn(port: int, settings: str = "kaivox.settings") -> Iterator[str]:
             process.wait(timeout=40)
 
 
-def wrk(url: str, keys: Sequence[str], *, seconds: int, connections: int = 16) -> Load:
-    """Loads `url` with each key in turn. Raises SystemExit where an answer is no 2xx."""
+def wrk(
+    url: str,
+    keys: Sequence[str],
+    *,
+    seconds: int,
+    connections: int = 16,
+    headers: Mapping[str, str] | None = None,
+) -> Load:
+    """Loads `url` with each key in turn. Raises SystemExit where an answer is an error."""
     if shutil.which("wrk") is None:
         sys.exit("make bench needs wrk: sudo apt install wrk.")
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "keys.lua"
-        script.write_text(_SCRIPT.replace("KEYS", ", ".join(f'"{key}"' for key in keys)))
+        more = "".join(f', ["{name}"] = "{value}"' for name, value in (headers or {}).items())
+        quoted = ", ".join(f'"{key}"' for key in keys)
+        script.write_text(_SCRIPT.replace("KEYS", quoted).replace("MORE", more))
         done = subprocess.run(
             ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url],
             capture_output=True,
@@ -84,7 +93,7 @@ local keys = {KEYS}
 local turn = 0
 function request()
   turn = turn % #keys + 1
-  return wrk.format("GET", nil, {["X-API-Key"] = keys[turn]})
+  return wrk.format("GET", nil, {["X-API-Key"] = keys[turn]MORE})
 end
 function done(summary, latency)
   local failed = summary.errors.status + summary.errors.connect + summary.errors.timeout
