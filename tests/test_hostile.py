@@ -201,8 +201,11 @@ class TestMethod:
         assert client.get(url).json()["data"]["status"] == "scheduled"
 
 
+ONE_AT_EACH_PATH = list({route.path: route for route in routes()}.values())
+
+
 class TestHeaders:
-    @pytest.mark.parametrize("route", routes(), ids=str)
+    @pytest.mark.parametrize("route", ONE_AT_EACH_PATH, ids=str)
     def test_that_make_no_sense_are_refused_or_ignored(self, client, mine, route):
         url = at(route, mine)
         read = route.method == "GET"
