@@ -99,9 +99,11 @@ class AppointmentAdmin(ActsAdmin):
     list_display = ("when", "customer", "service", "staff", "status", "business")
     list_display_links = ("when",)
     list_select_related = ("business", "customer", "service", "staff")
-    list_filter = ("business", "status", OutsideHoursFilter, "staff", "source")
+    list_filter = ("business", "status", OutsideHoursFilter, "staff")
     search_fields = ("=id", "customer__name", "customer__phone")
-    ordering = ("-start_time", "-pk")
+    # The latest bookings first; a week by its times is in the calendar. Over all businesses only the
+    # key has an index.
+    ordering = ("-pk",)
     show_full_result_count = False
     autocomplete_fields = ("customer", "service", "staff")
     acts = (

@@ -59,9 +59,9 @@ class CustomerAdmin(ActsAdmin):
     delete_roles = frozenset()  # their appointments and calls stay; erasing is an act of its own
     list_display = ("name", "phone", "email", "segment", "pipeline_stage", "visits", "business")
     list_select_related = ("business",)
-    list_filter = ("business", "segment", "pipeline_stage", "source")
+    list_filter = ("business", "segment", "pipeline_stage")
     search_fields = ("name", "phone", "email")
-    ordering = ("-created_at", "-pk")
+    ordering = ("-pk",)
     show_full_result_count = False
     readonly_fields = (
         "total_appointments",

@@ -63,7 +63,7 @@ class BusinessAdmin(ActsAdmin):
     delete_roles = frozenset()  # what a business did stays on record: suspend it
     business_path = "pk"
     list_display = ("name", "slug", "plan", "timezone", "livemode", "suspended_at")
-    list_filter = ("plan", "livemode", "country")
+    list_filter = ("plan", "livemode")
     search_fields = ("name", "slug", "contact_email")
     ordering = ("name",)
     fieldsets = (

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.db.models import BooleanField, DateField
 from django.test import Client
 from django.urls import URLResolver, get_resolver
 
+from kaivox.businesses.admin_base import BusinessOwnedAdmin
+from kaivox.businesses.admin_lists import OwnedFilter
 from kaivox.businesses.models import Business, BusinessOwned
 from kaivox.businesses.operations import issue_api_key
 from tests import factories
@@ -170,6 +173,41 @@ def snapshot(business: Business) -> dict[Any, Any]:
         if issubclass(model, BusinessOwned)
         for row in model._default_manager.filter(business=business)
     }
+
+
+class TestSpeed:
+    """What `tests/bench/admin_lists.py` measures with a million rows, kept by rules."""
+
+    def test_a_filter_never_looks_for_its_choices_in_the_whole_table(self, db, rf):
+        request = rf.get("/")
+        request.user = factories.make_user(is_superuser=True)
+        for model, page in _of_businesses():
+            for name in page.get_list_filter(request):
+                if isinstance(name, str) and "__" not in name:
+                    field = model._meta.get_field(name)
+                    date = isinstance(field, (DateField, BooleanField))
+                    assert field.choices or date or field.is_relation, (model, name)
+                else:
+                    kind = name[1] if isinstance(name, tuple) else name
+                    assert issubclass(kind, (OwnedFilter, admin.SimpleListFilter)), (model, name)
+
+    @pytest.mark.parametrize("rows", (1, 5))
+    def test_a_list_asks_the_database_at_most_fifteen_times(
+        self, business, rows, django_assert_max_num_queries
+    ):
+        for _ in range(rows):
+            fill(business)
+        for user in (factories.make_user(business), factories.make_user(is_superuser=True)):
+            client = client_of(user)
+            for model, _ in _of_businesses():
+                options = model._meta
+                with django_assert_max_num_queries(15, info=str(model)):
+                    client.get(f"/admin/{options.app_label}/{options.model_name}/")
+
+
+def _of_businesses() -> list[tuple[Any, Any]]:
+    pages = admin.site._registry.items()
+    return [(model, page) for model, page in pages if isinstance(page, BusinessOwnedAdmin)]
 
 
 class TestPolicy:
