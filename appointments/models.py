@@ -42,12 +42,13 @@ class BlockingQuerySet(BusinessQuerySet):
     def of_staff(self, *staff_ids: int) -> Self:
         return self.filter(staff_id__in=staff_ids)
 
-    def overlapping(self, start: datetime, end: datetime) -> Self:
-        """Whose blocked range overlaps [start, end)."""
-        # The lower bound follows from the last condition; it lets an index stop there.
-        return self.filter(
-            busy_start__lt=end, busy_start__gt=start - LONGEST_BUSY, busy_end__gt=start
-        )
+    def overlapping(
+        self, start: datetime, end: datetime, *, at_least: datetime | None = None
+    ) -> Self:
+        """Whose blocked range overlaps [start, end). The lower bound of its beginning follows from
+        that, as none is longer than LONGEST_BUSY; it lets an index stop there."""
+        bound = start - LONGEST_BUSY if at_least is None else at_least
+        return self.filter(busy_start__lt=end, busy_start__gt=bound, busy_end__gt=start)
 
 
 class AppointmentQuerySet(BlockingQuerySet):

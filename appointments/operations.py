@@ -11,13 +11,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from django.db.models import Count, Max, Q, Sum
+from django.db.models import Count, Max, Q, QuerySet, Sum
 
 from appointments import events
 from appointments.holds import staff_of_hold, use_up
 from appointments.links import call_link
 from appointments.models import Appointment, Hold, Status
 from appointments.places import Place, Wish, take_place
+from appointments.prepared import Prepared
 from appointments.roster import Except
 from customers.models import Customer
 from customers.operations import record_activity
@@ -330,24 +331,35 @@ def _refresh_customer(
     Customer.objects.select_for_update(no_key=True, of=("self",)).filter(
         pk=appointment.customer_id
     ).values_list("pk").first()
+    [(total, spent, last_visit, last_booked)] = _FIGURES.rows(
+        business_id=appointment.business_id, customer_id=appointment.customer_id
+    )
+    record_activity(
+        customer_id=appointment.customer_id,
+        total_appointments=total,
+        total_spent=spent or Decimal(0),
+        last_visit_at=last_visit,
+        last_booked_at=last_booked,
+        booked=booked,
+        completed=completed,
+        now=now,
+    )
+
+
+def _figures_of(business_id: int, customer_id: int) -> QuerySet[Any]:
+    """(appointments that stand, spent, last visit, last booked) of a customer."""
     done = Q(status=Status.COMPLETED)
-    figures = (
-        Appointment.objects.for_business(appointment.business_id)
-        .filter(customer=appointment.customer_id)
-        .aggregate(
+    rows = Appointment.objects.for_business(business_id).filter(customer=customer_id)
+    return (
+        rows.values("customer")
+        .annotate(
             total=Count("pk", filter=~Q(status=Status.CANCELLED)),
             spent=Sum("price", filter=done),
             last_visit=Max("start_time", filter=done),
             last_booked=Max("created_at"),
         )
+        .values_list("total", "spent", "last_visit", "last_booked")
     )
-    record_activity(
-        customer_id=appointment.customer_id,
-        total_appointments=figures["total"],
-        total_spent=figures["spent"] or Decimal(0),
-        last_visit_at=figures["last_visit"],
-        last_booked_at=figures["last_booked"],
-        booked=booked,
-        completed=completed,
-        now=now,
-    )
+
+
+_FIGURES: Final = Prepared(_figures_of)

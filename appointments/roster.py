@@ -24,7 +24,8 @@ from django.db.models import (
 from django.db.models.functions import Cast
 
 from appointments.availability import Agenda, Terms
-from appointments.models import Appointment, Hold
+from appointments.models import LONGEST_BUSY, Appointment, Hold
+from appointments.prepared import Prepared
 from kaivox.businesses.models import Business
 from services.models import Service
 from staff.hours import (
@@ -113,13 +114,16 @@ class Roster:
     ) -> dict[int, Taken]:
         """What takes everyone's time round starts on the local days `first` to `last`; one query."""
         start, end = self.days.range_of(first, last)
-        rows = _taken_rows(
-            self.business,
-            self.staff_ids,
-            _instant(start - terms.buffer_before),
-            _instant(end + terms.duration + terms.buffer_after),
-            _instant(terms.now),
-            without,
+        begin = _instant(start - terms.buffer_before)
+        rows = _TAKEN_ROWS.rows(
+            business_id=self.business.pk,
+            staff_ids=tuple(self.staff_ids),
+            start=begin,
+            at_least=begin - LONGEST_BUSY,
+            end=_instant(end + terms.duration + terms.buffer_after),
+            now=_instant(terms.now),
+            appointment=without.appointment,
+            hold=without.hold,
         )
         found = {staff_id: Taken() for staff_id in self.staff_ids}
         for staff_id, kind, joined in rows:
@@ -177,7 +181,9 @@ def _read_hours(
         staff_id: ([], [], []) for staff_id in staff_ids
     }
     closures = []
-    found = _hours_rows(business, staff_ids, first, last)
+    found = _HOURS_ROWS.rows(
+        business_id=business.pk, staff_ids=tuple(staff_ids), first=first, last=last
+    )
     for kind, staff_id, weekday, day, last_day, start, end in found:
         if kind == _CLOSURE:
             closures.append(ClosedPeriod(day, last_day, start, end))
@@ -192,7 +198,9 @@ def _read_hours(
     return schedules, closures
 
 
-def _hours_rows(business: Business, staff_ids: list[int], first: date, last: date) -> QuerySet[Any]:
+def _hours_rows(
+    business_id: int, staff_ids: tuple[int, ...], first: date, last: date
+) -> QuerySet[Any]:
     """(kind, staff id, weekday, date, last date, start minute, end minute), as far as it has them."""
     no_date = Cast(Value(None), DateField())
     no_number = Cast(Value(None), SmallIntegerField())
@@ -202,12 +210,12 @@ def _hours_rows(business: Business, staff_ids: list[int], first: date, last: dat
         return rows.annotate(**named).values_list(*named)
 
     def of(model: Any) -> Any:
-        return model.objects.for_business(business).of_staff(staff_ids)
+        return model.objects.for_business(business_id).of_staff(staff_ids)
 
     minutes = (F("start_minute"), F("end_minute"))
     weekly = (F("staff_id"), F("weekday"), no_date, no_date, *minutes)
     overrides = of(DateOverride).between(first, last)
-    closures = Closure.objects.for_business(business).between(first, last)
+    closures = Closure.objects.for_business(business_id).between(first, last)
     period = (F("first_date"), F("last_date"), F("from_minute"), F("until_minute"))
     return columns(of(WorkingHours), _HOURS, *weekly).union(
         columns(of(Break), _BREAK, *weekly),
@@ -215,6 +223,9 @@ def _hours_rows(business: Business, staff_ids: list[int], first: date, last: dat
         columns(closures, _CLOSURE, no_number, no_number, *period),
         all=True,
     )
+
+
+_HOURS_ROWS: Final = Prepared(_hours_rows)
 
 
 # --- What is taken -------------------------------------------------------------------------------
@@ -252,33 +263,39 @@ class _Seconds(Func):
 
 
 def _taken_rows(
-    business: Business,
-    staff_ids: list[int],
+    business_id: int,
+    staff_ids: tuple[int, ...],
     start: datetime,
+    at_least: datetime,
     end: datetime,
     now: datetime,
-    without: Except,
+    appointment: int | None,
+    hold: int | None,
 ) -> QuerySet[Any]:
-    """(staff id, kind, starts with blocked ranges) of all that overlaps [start, end)."""
+    """(staff id, kind, starts with blocked ranges) of all that overlaps [start, end); nothing that
+    does begins before `at_least`."""
 
     def joined(rows: QuerySet[Any], kind: int, *names: str) -> QuerySet[Any]:
         seconds = _JoinedSeconds(*(_Seconds(name) for name in names))
         return rows.values("staff_id").annotate(kind=Value(kind), seconds=seconds)
 
-    appointments = Appointment.objects.for_business(business).of_staff(*staff_ids).standing()
-    holds = Hold.objects.for_business(business).of_staff(*staff_ids).live(now)
-    away = TimeOff.objects.for_business(business).of_staff(staff_ids)
-    if without.appointment is not None:
-        appointments = appointments.exclude(pk=without.appointment)
-    if without.hold is not None:
-        holds = holds.exclude(pk=without.hold)
+    appointments = Appointment.objects.for_business(business_id).of_staff(*staff_ids).standing()
+    holds = Hold.objects.for_business(business_id).of_staff(*staff_ids).live(now)
+    away = TimeOff.objects.for_business(business_id).of_staff(staff_ids)
+    if appointment is not None:
+        appointments = appointments.exclude(pk=appointment)
+    if hold is not None:
+        holds = holds.exclude(pk=hold)
     blocked = ("start_time", "busy_start", "busy_end")
     return (
-        joined(appointments.overlapping(start, end), _BOOKED, *blocked)
+        joined(appointments.overlapping(start, end, at_least=at_least), _BOOKED, *blocked)
         .union(
-            joined(holds.overlapping(start, end), _HELD, *blocked),
+            joined(holds.overlapping(start, end, at_least=at_least), _HELD, *blocked),
             joined(away.overlapping(start, end), _AWAY, "start_time", "start_time", "end_time"),
             all=True,
         )
         .values_list("staff_id", "kind", "seconds")
     )
+
+
+_TAKEN_ROWS: Final = Prepared(_taken_rows)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime
 from typing import Self
 
@@ -84,7 +85,7 @@ class StaffMember(BusinessOwned):
 
 
 class ScheduleQuerySet(BusinessQuerySet):
-    def of_staff(self, staff_ids: list[int]) -> Self:
+    def of_staff(self, staff_ids: Collection[int]) -> Self:
         return self.filter(staff_id__in=staff_ids)
 
 

@@ -1,0 +1,89 @@
+"""A prepared query answers like the queryset that it was made from, whatever the values."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from appointments import operations, places, roster
+from appointments.models import LONGEST_BUSY
+from appointments.prepared import Prepared
+from staff.models import Break, Closure, DateOverride, TimeOff
+from tests import factories
+from tests.factories import minutes_of
+
+START = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def rows(business):
+    """Some of everything that stands in the way."""
+    service = factories.make_service(business, buffer_after_minutes=5)
+    people = [factories.make_staff(business, services=[service]) for _ in range(3)]
+    for number, person in enumerate(people):
+        owned = {"business": business, "staff": person}
+        start = START + timedelta(hours=number)
+        factories.make_appointment(service=service, staff=person, start_time=start)
+        Break.objects.create(weekday=0, **minutes_of("12:00-13:00"), **owned)
+        DateOverride.objects.create(date=date(2026, 3, 3 + number), **owned)
+        TimeOff.objects.create(start_time=start, end_time=start + timedelta(hours=1), **owned)
+    Closure.objects.create(
+        business=business, first_date="2026-03-05", last_date="2026-03-06", reason="Holi"
+    )
+    return business, people
+
+
+def agree(prepared: Prepared, **values) -> list:
+    """The rows, the same by both ways."""
+    found = prepared.rows(**values)
+    assert sorted(map(repr, found)) == sorted(map(repr, prepared._build(**values)))
+    return found
+
+
+class TestPrepared:
+    def test_reads_hours_like_its_queryset(self, rows):
+        business, people = rows
+        ids = tuple(person.pk for person in people)
+        period = {"first": date(2026, 3, 1), "last": date(2026, 3, 4)}
+        for some in (ids, ids[::-1], ids[:1], ids[1:]):
+            assert agree(roster._HOURS_ROWS, business_id=business.pk, staff_ids=some, **period)
+        assert not agree(roster._HOURS_ROWS, business_id=0, staff_ids=ids, **period)
+
+    @pytest.mark.parametrize("hours", (-1, 0, 2, 5))
+    def test_reads_what_is_taken_like_its_queryset(self, rows, hours):
+        business, people = rows
+        start = START + timedelta(hours=hours)
+        for except_appointment in (None, business.pk, 10**6):
+            agree(
+                roster._TAKEN_ROWS,
+                business_id=business.pk,
+                staff_ids=tuple(person.pk for person in people),
+                start=start,
+                at_least=start - LONGEST_BUSY,
+                end=start + timedelta(hours=1),
+                now=START,
+                appointment=except_appointment,
+                hold=None,
+            )
+
+    def test_looks_before_the_lock_like_its_queryset(self, rows):
+        business, people = rows
+        values = {
+            "business_id": business.pk,
+            "staff_id": people[0].pk,
+            "start": START,
+            "at_least": START - LONGEST_BUSY,
+            "end": START + timedelta(minutes=1),
+        }
+        assert agree(places._TAKEN, **values, appointment=None)
+        taken = agree(places._TAKEN, **values, appointment=None)[0][0]
+        assert not agree(places._TAKEN, **values, appointment=taken)
+
+    def test_counts_for_a_customer_like_its_queryset(self, rows):
+        business, _ = rows
+        appointment = factories.make_appointment(business, status="completed")
+        [(total, spent, last_visit, _)] = agree(
+            operations._FIGURES, business_id=business.pk, customer_id=appointment.customer_id
+        )
+        assert (total, spent, last_visit) == (1, appointment.price, appointment.start_time)
