@@ -15,7 +15,7 @@ from typing import Final
 from django.conf import settings
 
 from calls.models import Message, ProviderAccount
-from calls.operations import ingest_call
+from calls.operations import merge_report
 from calls.providers import PROVIDERS
 from calls.providers.incoming import Incoming
 from calls.report import CallReport, Unreadable
@@ -38,10 +38,7 @@ def receive(*, slug: str, provider: str, incoming: Incoming, now: datetime) -> M
 
     Raises NotFound for an unknown business or provider, NotSigned.
     """
-    business = Business.objects.filter(slug=slug).first()
-    if business is None or provider not in PROVIDERS:
-        raise NotFound
-    _check_signature(business, provider, incoming, now)
+    business = _find_signed(slug, provider, incoming, now)
     message = Message(
         business=business,
         provider=provider,
@@ -62,7 +59,7 @@ def replay(*, message: Message, now: datetime) -> Message:
 
 def body_of(message: Message) -> bytes:
     """The body as it came in."""
-    return zlib.decompress(base64.b85decode(message.body))
+    return zlib.decompress(base64.b64decode(message.body))
 
 
 @atomic_write
@@ -72,15 +69,24 @@ def forget_old_messages(*, now: datetime) -> int:
     return count
 
 
-def _check_signature(business: Business, provider: str, incoming: Incoming, now: datetime) -> None:
-    account = ProviderAccount.objects.filter(
-        business=business, provider=provider, is_active=True
-    ).first()
-    if account is not None and PROVIDERS[provider].is_signed(incoming, account.secret, now):
-        return
-    if account is None and settings.VOICE_ALLOW_UNSIGNED:
-        return
-    raise NotSigned
+def _find_signed(slug: str, provider: str, incoming: Incoming, now: datetime) -> Business:
+    """The business whose account of `provider` has signed the message. Raises NotFound, NotSigned."""
+    if provider not in PROVIDERS:
+        raise NotFound
+    accounts = ProviderAccount.objects.filter(
+        business__slug=slug, provider=provider, is_active=True
+    )
+    account = accounts.select_related("business").first()
+    if account is not None:
+        if PROVIDERS[provider].is_signed(incoming, account.secret, now):
+            return account.business
+        raise NotSigned
+    business = Business.objects.filter(slug=slug).first()
+    if business is None:
+        raise NotFound
+    if not settings.VOICE_ALLOW_UNSIGNED:
+        raise NotSigned
+    return business
 
 
 def _read_into(message: Message, incoming: Incoming, now: datetime) -> None:
@@ -104,7 +110,7 @@ def _store(message: Message, report: CallReport | None, now: datetime) -> None:
     message.state = Message.State.IGNORED
     if report is not None:
         message.state = Message.State.READ
-        message.call = ingest_call(
+        message.call = merge_report(
             business=message.business, provider=message.provider, report=report, now=now
         )
     message.save()
@@ -119,4 +125,4 @@ def _keep_unread(message: Message, error: str) -> None:
 
 def _seal(body: bytes) -> str:
     """Fast compression, as text for the encrypted column."""
-    return base64.b85encode(zlib.compress(body, 1)).decode("ascii")
+    return base64.b64encode(zlib.compress(body, 1)).decode("ascii")

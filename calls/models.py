@@ -240,7 +240,7 @@ class Message(BusinessOwned):
 
     provider = models.CharField(max_length=12, choices=Provider)
     content_type = models.CharField(max_length=100, blank=True)
-    body = EncryptedTextField(help_text="Compressed, in base 85.")
+    body = EncryptedTextField(help_text="Compressed, in base 64.")
     state = models.CharField(max_length=10, choices=State)
     error = models.TextField(blank=True)
     call = models.ForeignKey(

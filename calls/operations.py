@@ -32,7 +32,12 @@ _CUSTOMER_SOURCE: Final = "voice"
 
 @atomic_write
 def ingest_call(*, business: Business, provider: str, report: CallReport, now: datetime) -> Call:
-    """The call with what `report` adds to it, and the events that follow.
+    """`merge_report` in a transaction of its own."""
+    return merge_report(business=business, provider=provider, report=report, now=now)
+
+
+def merge_report(*, business: Business, provider: str, report: CallReport, now: datetime) -> Call:
+    """The call with what `report` adds to it, and the events that follow. Call it in a transaction.
 
     `call.missed` goes out at once. `call.completed` waits for the analysis: see `finish_call`. What
     comes after it makes `call.analyzed`. Raises Unreadable.

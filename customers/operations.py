@@ -117,7 +117,6 @@ def update_customer(
     return customer
 
 
-@atomic_write
 def find_or_create_by_phone(
     *, business: Business, phone: str, source: str, now: datetime, name: str = ""
 ) -> tuple[Customer, bool]:

@@ -183,7 +183,7 @@ class Migration(migrations.Migration):
                 (
                     "body",
                     kaivox.businesses.encryption.EncryptedTextField(
-                        help_text="Compressed, in base 85."
+                        help_text="Compressed, in base 64."
                     ),
                 ),
                 (

@@ -8,27 +8,60 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from calls.models import Direction, Outcome, Sentiment, Status
 from calls.providers.incoming import Incoming, same
 from calls.report import CallReport, Unreadable, link_of, number_of
-from calls.transcripts import MAX_TURNS, turn
+from calls.transcripts import MAX_TURNS, Turn, turn
 from kaivox.api.fields import InstantField, TextField, TruthField, WholeNumberField
 from kaivox.api.serializers import WriteSerializer
 from webhooks import signing
 
 _GENERAL: Final = "non_field_errors"
+_TURN: Final = frozenset({"speaker", "text", "offset_seconds"})
+_LONGEST: Final = 100_000
+_DAY: Final = 86_400
 
 
 class EngineTurn(WriteSerializer):
     """What one side said."""
 
     speaker = serializers.ChoiceField(choices=["agent", "caller"])
-    text = TextField(allow_blank=True, max_length=100_000)
+    text = TextField(allow_blank=True, max_length=_LONGEST)
     offset_seconds = serializers.FloatField(
-        required=False, min_value=0, max_value=86_400, help_text="Since the call began."
+        required=False, min_value=0, max_value=_DAY, help_text="Since the call began."
     )
+
+
+@extend_schema_field(EngineTurn(many=True))
+class TurnsField(serializers.Field):
+    """A list of EngineTurn, checked by hand: calls with many turns are most of what comes in, and
+    REST framework takes longer over them than all the rest together."""
+
+    def to_internal_value(self, data: Any) -> list[Turn]:
+        if not isinstance(data, list) or len(data) > MAX_TURNS:
+            raise serializers.ValidationError(f"Write a list of at most {MAX_TURNS} turns.")
+        problems = {place: said for place, one in enumerate(data) if (said := _problems(one))}
+        if problems:
+            raise serializers.ValidationError(problems)  # type: ignore[arg-type]
+        return [turn(one["speaker"], one["text"], one.get("offset_seconds")) for one in data]
+
+
+def _problems(one: Any) -> dict[str, list[str]]:
+    """What is wrong with a turn, by field."""
+    if not isinstance(one, dict):
+        return {_GENERAL: ["Write an object with speaker and text."]}
+    found = {name: ["There is no such field here."] for name in one if name not in _TURN}
+    if one.get("speaker") not in ("agent", "caller"):
+        found["speaker"] = ["Write agent or caller."]
+    if not isinstance(one.get("text"), str) or len(one["text"]) > _LONGEST:
+        found["text"] = [f"Write a text of at most {_LONGEST} characters."]
+    offset = one.get("offset_seconds", 0)
+    if isinstance(offset, bool) or not isinstance(offset, int | float) or not 0 <= offset <= _DAY:
+        found["offset_seconds"] = [f"Write seconds from 0 to {_DAY}."]
+    return found
 
 
 class EngineCall(WriteSerializer):
@@ -54,7 +87,7 @@ class EngineCall(WriteSerializer):
     )
     summary = TextField(max_length=100_000, required=False, allow_blank=True)
     recording_url = TextField(max_length=2000, required=False, allow_null=True)
-    transcript = EngineTurn(many=True, required=False, max_length=MAX_TURNS)  # type: ignore[call-arg]
+    transcript = TurnsField(required=False)
     analysis_follows = TruthField(
         required=False, help_text="Sentiment and summary come in a later message; wait for them."
     )
@@ -108,10 +141,7 @@ def report_of(payload: dict[str, Any]) -> CallReport:
         sentiment_score=told.get("sentiment_score"),
         summary=told.get("summary", ""),
         recording_url=link_of(told.get("recording_url")),
-        turns=[
-            turn(one["speaker"], one["text"], one.get("offset_seconds"))
-            for one in told.get("transcript", [])
-        ],
+        turns=told.get("transcript", ()),
         more_to_come=told.get("analysis_follows", False),
     )
 
