@@ -69,10 +69,10 @@ def running_stack(folder: Path, **variables: str) -> Iterator[Stack]:
     }
     log = folder / "log"
     with ExitStack() as stack:
-        if "DATABASE_URL" in os.environ:
+        if os.environ.get("DATABASE_URL"):
             environment["DATABASE_URL"] = stack.enter_context(empty_database(f"flow_{port}"))
         running = Stack(f"http://127.0.0.1:{port}", environment, log)
-        if "DATABASE_URL" in os.environ:
+        if os.environ.get("DATABASE_URL"):
             running.manage("migrate", "--verbosity", "0")
             running.manage("seed_demo")
         for command in _commands(folder):
@@ -82,7 +82,7 @@ def running_stack(folder: Path, **variables: str) -> Iterator[Stack]:
 
 
 def _commands(folder: Path) -> list[list[str]]:
-    if "DATABASE_URL" not in os.environ:
+    if not os.environ.get("DATABASE_URL"):
         return [[sys.executable, "manage.py", "up"]]
     celery = [sys.executable, "-m", "celery", "--quiet", "-A", "kaivox"]
     worker = ["worker", "--pool", "threads", "--concurrency", "8", "--queues", "celery,webhooks"]

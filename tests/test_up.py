@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shlex
 import signal
 import subprocess
@@ -12,17 +13,21 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-import psycopg
 import pytest
 from django.conf import settings
 
 from tests.own_servers import free_port
+from tests.stack import empty_database
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 60
+PATIENCE = 120
+# Several starts of several processes, on machines that do other things as well.
+pytestmark = pytest.mark.timeout(400)
 
 
 class Up:
@@ -59,6 +64,14 @@ class Up:
         running = psutil.Process(self.process.pid).children()
         return {process: " ".join(process.cmdline()) for process in running}
 
+    def answers_in_time(self):
+        deadline = time.monotonic() + PATIENCE
+        while not self.answers():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+
     def answers(self):
         try:
             with urllib.request.urlopen(f"{self.url}/healthz", timeout=2) as response:
@@ -74,117 +87,124 @@ def run_to_end(var, port, log, **variables):
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory):
+def database():
     """Variables that name an empty database: none embedded, one of its own on PostgreSQL."""
     if settings.EMBEDDED:
         yield {}
         return
-    name = f"{settings.DATABASES['default']['NAME']}_up"
-    server = re.sub(r"/[^/?]*(\?|$)", r"/postgres\1", settings.DATABASE_URL)
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        connection.execute(f'CREATE DATABASE "{name}"')
-        yield {"DATABASE_URL": re.sub(r"/[^/?]*(\?|$)", rf"/{name}\1", settings.DATABASE_URL)}
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with empty_database(f"up_{secrets.token_hex(4)}") as url:
+        yield {"DATABASE_URL": url}
+
+
+@dataclass
+class Story:
+    """What happened, in order; the tests ask about it in any."""
+
+    url: str
+    first: str = ""
+    booking: tuple[int, str] = (0, "")
+    commands: tuple[str, ...] = ()
+    answered_again: bool = False
+    same_folder: str = ""
+    same_port: str = ""
+    first_status: int | None = None
+    survivors: tuple[psutil.Process, ...] = ()
+    second: str = ""
+    second_status: int | None = None
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory, database):
-    """The first start, which runs while this module's tests do."""
-    folder = tmp_path_factory.mktemp("up")
-    up = Up(folder / "var", free_port(), folder / "first.log", **database)
-    try:
-        up.wait_for("KaiVox runs.")
+def story(tmp_path_factory, database):
+    """A first start, what one does with it, Ctrl-C, and a second start, stopped by SIGTERM."""
+    folder, port = tmp_path_factory.mktemp("up"), free_port()
+    story = Story(f"http://127.0.0.1:{port}")
+    with running(Up(folder / "var", port, folder / "first", **database)) as up:
         up.wait_for("-d '")
+        story.booking = book_as_told(up.said)
+        children = up.children()
+        story.commands = tuple(children.values())
+        next(one for one, command in children.items() if "kaivox.web" in command).kill()
+        up.wait_for("web stopped (SIGKILL); it starts again in 1 s.")
+        story.answered_again = up.answers_in_time()
+        other = folder / "other"
+        story.same_folder = run_to_end(up.var, free_port(), folder / "log", **database).said
+        story.same_port = run_to_end(other, port, folder / "log", **database).said
+        children = up.children()
+        story.first_status = up.stop()
+        story.survivors = tuple(one for one in children if one.is_running())
+        story.first = up.said
+    with running(Up(folder / "var", port, folder / "second", **database)) as up:
+        up.wait_for("-d '")
+        story.second_status = up.stop(signal.SIGTERM)
+        story.second = up.said
+    return story
+
+
+@contextmanager
+def running(up):
+    try:
         yield up
     finally:
         if up.process.poll() is None:
             up.stop(signal.SIGTERM)
 
 
-@pytest.fixture(scope="module")
-def second(first, tmp_path_factory, database):
-    """The next start, in the same folder, after the first was stopped as Ctrl-C stops it."""
-    children = first.children()
-    status = first.stop()
-    log = tmp_path_factory.mktemp("second") / "log"
-    up = Up(first.var, int(first.url.rpartition(":")[2]), log, **database)
-    up.status_of_first, up.children_of_first = status, children
-    try:
-        up.wait_for("-d '")
-        yield up
-    finally:
-        if up.process.poll() is None:
-            up.stop(signal.SIGTERM)
+def book_as_told(said):
+    """Does what the printed curl would; the answer's HTTP status and the appointment's."""
+    command = said[said.index("curl -X POST") :].split("\n\n")[0]
+    words = shlex.split(command.replace("\\\n", " "))
+    headers = dict(words[at + 1].split(": ", 1) for at, word in enumerate(words) if word == "-H")
+    body = words[words.index("-d") + 1].encode()
+    request = urllib.request.Request(words[3], body, headers, method="POST")
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return response.status, json.load(response)["data"]["status"]
 
 
 class TestFirstStart:
-    def test_shows_all_that_a_newcomer_needs(self, first):
-        assert f"Developers   {first.url}/" in first.said
-        assert re.search(
-            rf"Admin        {first.url}/admin/   user admin, password \S{{16}} ", first.said
-        )
-        assert re.search(r"Starter key  kv_live_\w{38} ", first.said)
-        assert re.search(r"Pro key      kv_live_\w{38} ", first.said)
+    def test_shows_all_that_a_newcomer_needs(self, story):
+        assert f"Developers   {story.url}/" in story.first
+        login = rf"Admin        {story.url}/admin/   user admin, password \S{{16}} "
+        assert re.search(login, story.first)
+        assert re.search(r"Starter key  kv_live_\w{38} ", story.first)
+        assert re.search(r"Pro key      kv_live_\w{38} ", story.first)
 
-    def test_prints_a_curl_that_books(self, first):
-        command = first.said[first.said.index("curl -X POST") :].split("\n\n")[0]
-        words = shlex.split(command.replace("\\\n", " "))
-        headers = dict(
-            words[at + 1].split(": ", 1) for at, word in enumerate(words) if word == "-H"
-        )
-        body = words[words.index("-d") + 1].encode()
-        request = urllib.request.Request(words[3], body, headers, method="POST")
-        with urllib.request.urlopen(request, timeout=10) as response:
-            booked = json.load(response)
-        assert response.status == 201
-        assert booked["data"]["status"] == "scheduled"
+    def test_prints_a_curl_that_books(self, story):
+        assert story.booking == (201, "scheduled")
 
-    def test_runs_web_worker_and_beat(self, first):
-        commands = " ".join(first.children().values())
+    def test_runs_web_worker_and_beat(self, story):
+        commands = " ".join(story.commands)
         assert all(part in commands for part in ("kaivox.web", "worker", "beat"))
 
-    def test_starts_again_what_dies(self, first):
-        web = next(one for one, command in first.children().items() if "kaivox.web" in command)
-        web.kill()
-        first.wait_for("web stopped (SIGKILL); it starts again in 1 s.")
-        deadline = time.monotonic() + PATIENCE
-        while not first.answers():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+    def test_starts_again_what_dies(self, story):
+        assert story.answered_again
 
-    def test_keeps_the_folder_for_itself(self, first, tmp_path, database):
-        second = run_to_end(first.var, free_port(), tmp_path / "log", **database)
-        assert second.process.returncode == 1
-        assert "KaiVox already runs with the folder" in second.said
-        assert len(second.said.splitlines()) == 1
+    def test_keeps_the_folder_for_itself(self, story):
+        assert "KaiVox already runs with the folder" in story.same_folder
+        assert len(story.same_folder.splitlines()) == 1
 
-    def test_keeps_its_port(self, first, tmp_path, database):
-        port = int(first.url.rpartition(":")[2])
-        second = run_to_end(tmp_path / "var", port, tmp_path / "log", **database)
-        assert second.process.returncode == 1
-        assert f"Port {port} on 127.0.0.1 is in use" in second.said
-        assert len(second.said.splitlines()) == 1
+    def test_keeps_its_port(self, story):
+        assert f"Port {story.url.rpartition(':')[2]} on 127.0.0.1 is in use" in story.same_port
+        assert len(story.same_port.splitlines()) == 1
+
+    def test_stops_cleanly(self, story):
+        assert story.first_status == 0
+        assert story.first.rstrip().endswith("Stopped.")
+        assert "Traceback" not in story.first
+        assert story.survivors == ()
 
 
 class TestSecondStart:
-    def test_comes_after_a_clean_stop(self, first, second):
-        assert second.status_of_first == 0
-        assert first.said.rstrip().endswith("Stopped.")
-        assert "Traceback" not in first.said
-        assert not any(process.is_running() for process in second.children_of_first)
+    def test_shows_no_new_password(self, story):
+        assert "password" in story.second
+        assert "user admin, password" not in story.second
 
-    def test_shows_no_new_password(self, second):
-        assert "password" in second.said
-        assert "user admin, password" not in second.said
-
-    def test_shows_the_same_keys(self, first, second):
+    def test_shows_the_same_keys(self, story):
         keys = re.compile(r"(?:Starter|Pro) key +(\S+)")
-        assert keys.findall(second.said) == keys.findall(first.said)
+        assert keys.findall(story.second) == keys.findall(story.first)
 
-    def test_is_stopped_by_sigterm_too(self, second):
-        assert second.stop(signal.SIGTERM) == 0
-        assert second.said.rstrip().endswith("Stopped.")
+    def test_is_stopped_by_sigterm_too(self, story):
+        assert story.second_status == 0
+        assert story.second.rstrip().endswith("Stopped.")
 
 
 class TestWhatStandsInTheWay:

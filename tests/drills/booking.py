@@ -48,7 +48,7 @@ def main() -> int:
         return 0
     embedded = {name: text for name, text in os.environ.items() if name not in EMBEDDED_AGAIN}
     again = [sys.executable, "-m", __spec__.name, "--one", "--divide", str(options.divide)]
-    environments = [embedded] + [dict(os.environ)] * ("DATABASE_URL" in os.environ)
+    environments = [embedded] + [dict(os.environ)] * bool(os.environ.get("DATABASE_URL"))
     return max(subprocess.run(again, env=one, check=False).returncode for one in environments)
 
 

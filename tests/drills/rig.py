@@ -66,7 +66,7 @@ class Rig:
 
     def web(self, port: int) -> Process:
         os.environ |= {"HOST": "127.0.0.1", "PORT": str(port)}
-        if "DATABASE_URL" not in os.environ:
+        if not os.environ.get("DATABASE_URL"):
             return self._started([sys.executable, "-m", "kaivox.web"])
         return self._started(
             [sys.executable, "-m", "gunicorn", "--config", "kaivox/gunicorn.py", "kaivox.wsgi"]
@@ -90,7 +90,7 @@ def rig(**variables: str) -> Iterator[Rig]:
             "WEBHOOK_ALLOW_PRIVATE": "1",
             **variables,
         }
-        if "DATABASE_URL" in os.environ:
+        if os.environ.get("DATABASE_URL"):
             url = stack.enter_context(empty_database(f"drill_{secrets.token_hex(4)}"))
             os.environ["DATABASE_URL"] = url
         manage = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
