@@ -97,7 +97,10 @@ class TestKeys:
 
 
 class TestWebhooks:
-    def test_adds_one_and_shows_its_secret_once(self, business, owner):
+    def test_adds_one_and_shows_its_secret_once(self, business, owner, settings):
+        settings.WEBHOOK_ALLOW_PRIVATE = True
+        settings.WEBHOOK_HTTPS_ONLY = False
+        settings.WEBHOOK_PORTS = []
         form = {"url": "http://127.0.0.1:9/hook", "event_types": ["call.missed"]}
         page = owner.post("/settings/webhooks", form).content.decode()
         endpoint = Endpoint.objects.get(business=business)
