@@ -145,5 +145,5 @@ class ClosureAdmin(BusinessOwnedAdmin):
             super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Closure]) -> None:
-        for closure in queryset:
+        for closure in self.changeable(request, queryset):
             self.delete_model(request, closure)
