@@ -43,6 +43,8 @@ elif not REDIS_URL:
         "be wrong with several. Set it, for example redis://127.0.0.1:6379/0."
     )
 
+TESTING = "pytest" in sys.modules
+
 # --- Security --------------------------------------------------------------------------------
 
 DEBUG = env.flag("DEBUG", default=False)
@@ -53,7 +55,7 @@ ALLOWED_HOSTS = env.items(
 )
 CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS")
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, minimum=0)
-HTTPS_ONLY = env.flag("HTTPS_ONLY", default=not EMBEDDED)
+HTTPS_ONLY = env.flag("HTTPS_ONLY", default=not EMBEDDED and not TESTING)
 
 SECURE_SSL_REDIRECT = HTTPS_ONLY
 # A redirect loses the body of a POST, and its key is told in the clear by then: the API has none.
@@ -316,7 +318,7 @@ WEBHOOK_PORTS = env.ports("WEBHOOK_PORTS", [] if WEBHOOK_ALLOW_PRIVATE else [443
 WEBHOOK_CA_FILE = env.text("WEBHOOK_CA_FILE", "")  # a private CA; else certifi's
 WEBHOOK_TIMEOUT_SECONDS = env.integer("WEBHOOK_TIMEOUT_SECONDS", 15)
 # Requests under way at once in one worker process.
-WEBHOOK_SENDERS = env.integer("WEBHOOK_SENDERS", 64)
+WEBHOOK_SENDERS = env.integer("WEBHOOK_SENDERS", 128)
 # How long a worker may take over what it claimed; then another one takes it up.
 WEBHOOK_LEASE_SECONDS = env.integer(
     "WEBHOOK_LEASE_SECONDS", WEBHOOK_TIMEOUT_SECONDS + 15, minimum=WEBHOOK_TIMEOUT_SECONDS + 2
@@ -416,7 +418,6 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = VAR / "static" if EMBEDDED else BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
-TESTING = "pytest" in sys.modules
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
