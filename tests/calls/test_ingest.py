@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
-from calls import operations
+from calls import operations, tasks
 from calls.models import Call
 from calls.report import CallReport, Unreadable
 from calls.transcripts import turn
@@ -204,6 +204,25 @@ class TestWaitingForTheAnalysis:
         assert data["transcript"]
 
 
+class TestFinishCall:
+    def test_leaves_what_another_has_finished(self, business):
+        call = ingest(business, ANALYSED)
+        assert operations.finish_call(call_id=call.pk, now=NOW) is None
+
+    def test_keeps_the_summary_of_the_provider(self, business):
+        ingest(business, replace(ENDING, summary="Theirs.", more_to_come=False))
+        operations.finish_due_calls(now=NOW)
+        assert events()[0][1]["summary"] == "Theirs."
+
+    def test_is_the_work_of_a_task(self, business, settings):
+        settings.CALL_ANALYSIS_WAIT_SECONDS = 0
+        ingest(business, ENDING, now=NOW)
+        tasks.finish_due_calls()
+        tasks.forget_old_messages()
+        tasks.forget_old_transcripts()
+        assert types() == ["call.completed"]
+
+
 class TestCustomer:
     def test_is_found_by_phone_in_any_spelling(self, business):
         customer = make_customer(business, phone="+919876543210")
@@ -220,7 +239,7 @@ class TestCustomer:
             "call.missed",
         ]
 
-    @pytest.mark.parametrize("number", ("", "reception", "12", "sip-user"))
+    @pytest.mark.parametrize("number", ("", "reception", "12", "sip-user", "+12"))
     def test_is_nobody_where_there_is_no_number(self, business, number):
         call = ingest(business, replace(ANALYSED, from_number=number))
         assert (call.customer_id, call.from_number) == (None, number)

@@ -29,6 +29,13 @@ class TestBookingInACall:
         assert (shown["appointment_id"], shown["outcome"]) == (data["id"], "booked")
         assert shown["customer_id"] == booking["customer_id"]
 
+    def test_keeps_the_customer_of_the_call(self, client, business, booking):
+        caller = make_customer(business)
+        call = make_call(business, status="in_progress", customer=caller)
+        client.post(URL, {**booking, "call_id": call.pk})
+        call.refresh_from_db()
+        assert (call.customer_id, call.outcome) == (caller.pk, "booked")
+
     def test_refuses_the_call_of_another_business(self, client, other_business, booking):
         call = make_call(other_business)
         response = client.post(URL, {**booking, "call_id": call.pk})

@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from django.db import OperationalError
 from rest_framework.test import APIClient
 
 from calls import inbox
 from calls.models import Call, Message, ProviderAccount
 from calls.operations import finish_due_calls
+from calls.providers import vapi
 from customers.models import Customer
 from tests.calls.providers import FORM, sample, signature
 from webhooks.models import Event
@@ -75,6 +77,7 @@ class TestTwilio:
 
     @pytest.mark.parametrize("status", ("no-answer", "busy", "failed", "canceled"))
     def test_tells_missed_calls(self, status):
+        assert post("twilio", b"CallSid=CA1&Foo=1", FORM).json()["data"]["state"] == "ignored"
         body, content_type = sample("twilio_no_answer.form")
         post("twilio", body.replace(b"no-answer", status.encode()), content_type)
         assert Call.objects.get().status == "missed"
@@ -103,6 +106,22 @@ class TestVobiz:
         assert (call.from_number, call.to_number) == ("+919876543210", "+918012345678")
         assert call_events() == ["call.missed"]
 
+    @pytest.mark.parametrize(
+        ("fields", "status"),
+        (
+            (b"CallUUID=1&Event=Ring&Direction=outbound", "in_progress"),
+            (b"CallUUID=1&HangupCause=NORMAL_CLEARING", "completed"),
+            (b"CallUUID=1&CallStatus=no_answer", "missed"),
+            (b"CallUUID=1&CallStatus=completed&HangupCause=User Busy", "missed"),
+        ),
+    )
+    def test_tells_it_in_many_ways(self, fields, status):
+        post("vobiz", fields, FORM)
+        assert Call.objects.get().status == status
+
+    def test_says_much_that_is_not_about_calls(self):
+        assert post("vobiz", b"CallUUID=1&Digits=5", FORM).json()["data"]["state"] == "ignored"
+
 
 class TestVapi:
     @pytest.mark.parametrize("way", ("vapi", "vapi-bearer", "vapi-hmac"))
@@ -121,6 +140,20 @@ class TestVapi:
         assert call.customer.name == "Caller +919876543210"
         finish_due_calls(now=NOW)
         assert call_events() == ["call.completed"]
+
+    def test_tells_of_the_end_before_its_report(self):
+        told = json.loads(sample("vapi_status_update.json")[0])
+        told["message"] |= {"status": "ended", "endedReason": "customer-ended-call"}
+        assert post("vapi", json.dumps(told).encode()).status_code == 200
+        assert (Call.objects.get().status, call_events()) == ("completed", [])
+        send("vapi", "vapi_end_of_call_report.json")
+        finish_due_calls(now=NOW)
+        assert call_events() == ["call.completed"]
+
+    def test_tells_of_calls_that_are_planned(self):
+        told = json.loads(sample("vapi_status_update.json")[0])
+        told["message"]["status"] = "queued"
+        assert post("vapi", json.dumps(told).encode()).json()["data"]["state"] == "ignored"
 
     def test_tells_a_transcript_as_text(self):
         body, _ = sample("vapi_end_of_call_report.json")
@@ -181,6 +214,29 @@ class TestRetell:
         assert [one["offset_seconds"] for one in call.transcript] == [0.7, 3.4]
         assert call_events() == ["call.completed"]
 
+    @pytest.mark.parametrize(
+        ("reason", "direction", "status", "outcome"),
+        (
+            ("dial_no_answer", "outbound", "missed", "missed"),
+            ("voicemail_reached", "outbound", "completed", "voicemail"),
+            ("concurrency_limit_reached", "inbound", "missed", "missed"),
+            ("error_retell", "outbound", "failed", ""),
+            ("inactivity", "inbound", "completed", "other"),
+        ),
+    )
+    def test_tells_how_it_ended(self, reason, direction, status, outcome):
+        call = {"call_id": "r-1", "direction": direction, "disconnection_reason": reason}
+        post("retell", json.dumps({"event": "call_analyzed", "call": call}).encode())
+        call = Call.objects.get()
+        assert (call.status, call.outcome) == (status, outcome)
+
+    def test_tells_the_beginning_and_things_that_are_no_news(self):
+        call = {"call_id": "r-1", "direction": "inbound"}
+        for event, state in (("call_started", "read"), ("transcript_updated", "ignored")):
+            body = json.dumps({"event": event, "call": call}).encode()
+            assert post("retell", body).json()["data"]["state"] == state
+        assert Call.objects.get().status == "in_progress"
+
     def test_may_send_its_analysis_too_late(self):
         send("retell", "retell_call_ended.json")
         finish_due_calls(now=NOW + timedelta(minutes=2))
@@ -215,6 +271,12 @@ class TestOwnEngine:
             ({"started_at": "2026-06-02T10:00:00"}, "started_at: "),
             ({"started_at": "2036-06-02T10:00:00Z", "ended_at": None}, "started_at is 2036"),
             ({"transcript": [{"speaker": "dog", "text": "Woof"}]}, "transcript.0.speaker: "),
+            ({"transcript": [{"speaker": "agent", "text": 5}]}, "transcript.0.text: "),
+            ({"transcript": ["Hello"]}, "transcript.0: "),
+            (
+                {"transcript": [{"speaker": "agent", "text": "", "offset_seconds": -1}]},
+                "transcript.0.offset_seconds: ",
+            ),
             ({"transcript": "text"}, "transcript: "),
             ({"colour": "blue"}, "colour: "),
         ),
@@ -356,6 +418,28 @@ class TestBadRequests:
     def test_more_than_eight_mebibytes_are_refused(self):
         response = post("kaivox", b" " * (8 * 1024 * 1024 + 1))
         assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
+        assert not Message.objects.exists()
+
+
+class TestOurOwnFaults:
+    def test_keep_the_message(self, monkeypatch, caplog):
+        def stumble(incoming):
+            raise KeyError("ours")
+
+        monkeypatch.setattr(vapi, "read", stumble)
+        response = post("vapi", *sample("vapi_status_update.json"))
+        assert (response.status_code, response.json()["data"]["error"]) == (202, "KeyError: 'ours'")
+        assert Message.objects.get().state == "unreadable"
+        assert "cannot be read" in caplog.text
+
+    def test_of_the_database_let_the_provider_send_again(self, monkeypatch):
+        def stumble(**report):
+            raise OperationalError("away")
+
+        monkeypatch.setattr(inbox, "merge_report", stumble)
+        response = post("vapi", *sample("vapi_status_update.json"))
+        assert (response.status_code, response.json()["code"]) == (503, "service_unavailable")
+        assert "Retry-After" in response
         assert not Message.objects.exists()
 
 

@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from customers import operations
+from customers import operations, tasks
 from customers.models import Customer
-from kaivox.errors import PreconditionFailed
+from kaivox.errors import NotFound, PreconditionFailed
 from tests.factories import make_business, make_customer
 from webhooks.models import Event
 
@@ -220,8 +220,20 @@ class TestRefreshSegments:
         assert by_hand.segment == "vip"
         assert operations.refresh_segments(now=NOW) == 0
 
+    def test_is_the_work_of_a_task(self, business):
+        customer = make_customer(business, segment="active")
+        tasks.refresh_segments()
+        customer.refresh_from_db()
+        assert customer.segment == "lead"
+
 
 class TestEraseCustomer:
+    def test_does_not_find_those_of_others(self, business, other_business):
+        with pytest.raises(NotFound):
+            operations.erase_customer(
+                business=business, customer_id=make_customer(other_business).pk, now=NOW
+            )
+
     def test_keeps_the_figures_and_nothing_else(self, business):
         customer = make_customer(
             business, email="a@x.in", notes="Allergic", metadata={"a": "b"}, total_appointments=3
