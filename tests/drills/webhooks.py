@@ -190,9 +190,10 @@ def hung_endpoints(it: Rig, divisor: int) -> None:
         add_events(hanging, events=400, endpoints=40)
         (business,) = add_events(healthy.url, events=0, endpoints=1)
         worker, beat = it.worker(), it.beat()
-        from django.conf import settings
+        from webhooks.models import Endpoint
 
-        time.sleep(settings.WEBHOOK_TIMEOUT_SECONDS + 5)  # they all have hung once
+        failing = Endpoint.objects.filter(failing_since__isnull=False)
+        wait_until(lambda: failing.count() == 40, seconds=120, what="they all have hung once")
         waits = []
         for count in range(1, 1 + 100 // divisor):
             event_at = time.monotonic()
