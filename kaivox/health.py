@@ -53,7 +53,7 @@ def _readiness() -> HttpResponse:
 def _answers(name: str, check: Callable[[], None]) -> bool:
     try:
         check()
-    except Exception:  # noqa: BLE001 - whatever a part raises, it is not ready
+    except Exception:
         logger.warning("Not ready: %s", name, exc_info=True)
         return False
     return True

@@ -27,7 +27,7 @@ def check(method: str, path: str, response: HttpResponseBase) -> None:
     if not path.startswith("/api/v1") or _NOT_DOCUMENTED.match(path):
         return
     here = f"{method} {path} → {response.status_code}"
-    item = operations_at(path.rstrip("/"))
+    item = operations_at(path.removesuffix("/"))
     operation = (item or {}).get({"HEAD": "GET"}.get(method, method).lower())
     if operation is None:
         _check_undocumented(here, method, item, response)
