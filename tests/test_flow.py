@@ -67,6 +67,14 @@ def _book(stack, api) -> dict:
     return answer.json()["data"]
 
 
+@pytest.fixture(autouse=True)
+def no_other_endpoints(stack, api):
+    """Tests share the processes; an endpoint of one would get the events of the next."""
+    base = f"{stack.url}/api/v1/webhooks"
+    for endpoint in api.get(base).json()["data"]:
+        assert api.delete(f"{base}/{endpoint['id']}").ok
+
+
 class TestMainJob:
     def test_key_to_booking_to_verified_webhook_to_delivery_log(self, stack, api, receiver):
         secret = _subscribe(stack, receiver)
