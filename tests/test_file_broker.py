@@ -35,10 +35,10 @@ def test_no_message_is_read_before_it_is_whole(connect):
                 queue.put({"number": number, "filling": "x" * 5000})
 
     threads = [threading.Thread(target=write) for _ in range(writers)]
-    for thread in threads:
-        thread.start()
     with connect() as connection:
-        queue = connection.SimpleQueue("hints")
+        queue = connection.SimpleQueue("hints")  # bound before anyone writes to it
+        for thread in threads:
+            thread.start()
         while len(got) < messages * writers:
             message = queue.get(timeout=10)
             got.append(message.payload["number"])
@@ -46,6 +46,25 @@ def test_no_message_is_read_before_it_is_whole(connect):
     for thread in threads:
         thread.join()
     assert sorted(got) == sorted(list(range(messages)) * writers)
+
+
+def test_the_table_of_queues_is_never_seen_half_written(connect):
+    queues, seen = [f"queue-{number}" for number in range(100)], []
+
+    def bind() -> None:
+        with connect() as connection:
+            for queue in queues:
+                connection.default_channel._queue_bind("shared", "", "", queue)
+
+    with connect() as connection:
+        binders = [threading.Thread(target=bind) for _ in range(2)]
+        for binder in binders:
+            binder.start()
+        while any(binder.is_alive() for binder in binders):
+            seen.append(len(connection.default_channel.get_table("shared")))
+        assert seen == sorted(seen)
+        table = connection.default_channel.get_table("shared")
+    assert sorted(binding.queue for binding in table) == sorted(queues)
 
 
 def test_a_broken_message_is_dropped(connect, tmp_path):
