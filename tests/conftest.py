@@ -6,6 +6,7 @@ import math
 import uuid
 
 import pytest
+from django.conf import settings as django_settings
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -13,6 +14,10 @@ from kaivox.businesses import key_cache
 from kaivox.businesses.models import Business
 from ratelimits import stores
 from tests import documented, factories
+
+# `make up` is the embedded profile's command: twenty seconds of starts and stops, once.
+if not django_settings.EMBEDDED:
+    collect_ignore = ["test_up.py"]
 
 
 @pytest.fixture(autouse=True)

@@ -34,6 +34,7 @@ QuotaOverride.objects.create(
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=600)
+    parser.add_argument("--seed", type=int, help="the same requests each time: what CI sends")
     parser.add_argument("--only", help="a regular expression of operation ids")
     options = parser.parse_args()
     with (
@@ -58,7 +59,11 @@ def _command(stack: Stack, key: str, options: argparse.Namespace) -> list[str]:
         "run", str(ROOT / "openapi.json"), "--url", stack.url, "--header", f"X-API-Key: {key}",
         "--max-time", str(options.seconds),
     ]  # fmt: skip
-    return [*command, *(["--include-operation-id-regex", options.only] if options.only else [])]
+    if options.seed is not None:
+        command += ["--seed", str(options.seed), "--generation-deterministic"]
+    if options.only:
+        command += ["--include-operation-id-regex", options.only]
+    return command
 
 
 if __name__ == "__main__":
