@@ -15,9 +15,22 @@ from kaivox.businesses.models import Business
 from ratelimits import stores
 from tests import documented, factories
 
-# `make up` is the embedded profile's command: twenty seconds of starts and stops, once.
+# What is the same whatever the database runs once, in the embedded profile: the pages in a browser,
+# `make up`, generated clients, and what asks no database at all.
 if not django_settings.EMBEDDED:
-    collect_ignore = ["test_up.py"]
+    collect_ignore = [
+        "pages",
+        "test_architecture.py",
+        "test_clients.py",
+        "test_file_broker.py",
+        "test_processes.py",
+        "test_readme.py",
+        "test_settings.py",
+        "test_up.py",
+        "calls/test_sentiment.py",
+        "calls/test_transcripts.py",
+        "customers/test_phones.py",
+    ]
 
 
 @pytest.fixture(autouse=True)

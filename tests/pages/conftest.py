@@ -7,15 +7,10 @@ import shutil
 from importlib.resources import files
 
 import pytest
-from django.conf import settings
 from playwright.sync_api import Browser, Page, sync_playwright
 
 # Playwright's own loop runs in this thread; the ORM is asked between its steps, never within.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-
-# What these look at is the same whatever the database: once is enough.
-if not settings.EMBEDDED:
-    collect_ignore = ["test_browser.py", "test_docs.py", "test_journeys.py"]
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
