@@ -226,7 +226,9 @@ else:
             "pool": {"min_size": 1, "max_size": WEB_THREADS + 2, "timeout": 5},
             "connect_timeout": 3,
             "options": "-c statement_timeout=15s -c lock_timeout=3s"
-            " -c idle_in_transaction_session_timeout=30s",
+            " -c idle_in_transaction_session_timeout=30s"
+            # Nothing that a test commits need outlive a power cut.
+            + (" -c synchronous_commit=off" if TESTING else ""),
         },
     }
 

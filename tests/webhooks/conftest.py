@@ -1,14 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from django.conf import settings as django_settings
 
 from tests.webhooks.receivers import running_receiver
 from webhooks.dispatch import Dispatcher
-
-# Killed workers, once: on the servers of production, where it matters most.
-if django_settings.EMBEDDED:
-    collect_ignore = ["test_drill.py"]
 
 
 @pytest.fixture
