@@ -15,9 +15,9 @@ from kaivox.businesses.models import Business
 from ratelimits import stores
 from tests import documented, factories
 
-# What is the same whatever the database runs once. In the embedded profile: the pages in a browser,
-# `make up`, generated clients, and what asks no database at all. In the production profile, whose
-# database is the stricter one and whose writers overlap: hostile input and the sync proof.
+# What is the same whatever the database runs once, in the embedded profile: the pages in a browser,
+# `make up`, generated clients, and what asks no database at all.
+collect_ignore: list[str] = []
 if not django_settings.EMBEDDED:
     collect_ignore = [
         "pages",
@@ -37,8 +37,12 @@ if not django_settings.EMBEDDED:
         "webhooks/test_backoff.py",
         "webhooks/test_signing.py",
     ]
-else:
-    collect_ignore = ["test_hostile.py", "test_sync.py"]
+
+
+def pytest_report_header() -> str | None:
+    """Says what this profile leaves to the other one."""
+    left = ", ".join(collect_ignore)
+    return f"left to the embedded profile, the same on any database: {left}" if left else None
 
 
 @pytest.fixture(autouse=True)
