@@ -147,6 +147,7 @@ class TestKeys:
         page.go_back()
         page.goto("/admin/businesses/apikey/")
         page.get_by_role("link", name="Front desk").click()
+        page.locator("#apikey_form").wait_for()
         assert key not in page.content()
 
 
@@ -157,8 +158,9 @@ class TestWebhooks:
         page.get_by_role("link", name="Add webhook endpoint").click()
         page.locator("#id_url").fill(receiver.url)
         page.locator("input[name=_save]").click()
+        page.get_by_role("button", name="Copy").wait_for()
         endpoint = Endpoint.objects.get()
-        assert endpoint.secret in page.content()
+        assert page.locator("#secret").input_value() == endpoint.secret
         page.goto("/admin/webhooks/endpoint/")
         page.get_by_role("link", name=receiver.url).click()
         page.get_by_role("link", name="Send test event").click()
