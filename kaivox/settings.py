@@ -225,6 +225,10 @@ else:
         "OPTIONS": {
             "pool": {"min_size": 1, "max_size": WEB_THREADS + 2, "timeout": 5},
             "connect_timeout": 3,
+            # Statements that come again are planned once per connection: planning took as long as
+            # running. Behind PgBouncer this needs its 1.21 or newer.
+            "server_side_binding": True,
+            "prepare_threshold": 3,
             "options": "-c statement_timeout=15s -c lock_timeout=3s"
             " -c idle_in_transaction_session_timeout=30s"
             # Nothing that a test commits need outlive a power cut.
