@@ -18,10 +18,10 @@ from appointments.holds import staff_of_hold, use_up
 from appointments.links import call_link
 from appointments.models import Appointment, Hold, Status
 from appointments.places import Place, Wish, take_place
-from appointments.prepared import Prepared
 from appointments.roster import Except
 from customers.models import Customer
-from customers.operations import record_activity
+from customers.operations import Activity, record_activity
+from kaivox.api.prepared import Prepared
 from kaivox.businesses.models import Business
 from kaivox.businesses.write_lock import atomic_write
 from kaivox.errors import Conflict, Invalid, NotFound, PreconditionFailed
@@ -327,19 +327,16 @@ def _refresh_customer(
     appointment: Appointment, *, now: datetime, booked: bool = False, completed: bool = False
 ) -> None:
     """Gives the customer their figures anew."""
-    # Locks the customer before counting: who counts second sees what the first has done.
-    Customer.objects.select_for_update(no_key=True, of=("self",)).filter(
-        pk=appointment.customer_id
-    ).values_list("pk").first()
-    [(total, spent, last_visit, last_booked)] = _FIGURES.rows(
-        business_id=appointment.business_id, customer_id=appointment.customer_id
-    )
+
+    def count() -> Activity:
+        total, spent, last_visit, last_booked = _FIGURES.first(
+            business_id=appointment.business_id, customer_id=appointment.customer_id
+        )
+        return Activity(total, spent or Decimal(0), last_visit, last_booked)
+
     record_activity(
         customer_id=appointment.customer_id,
-        total_appointments=total,
-        total_spent=spent or Decimal(0),
-        last_visit_at=last_visit,
-        last_booked_at=last_booked,
+        count=count,
         booked=booked,
         completed=completed,
         now=now,

@@ -15,9 +15,9 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from appointments.availability import Reason, is_bookable, refusal_at, starts_of
 from appointments.models import LONGEST_BUSY, NO_OVERLAP, Appointment
-from appointments.prepared import Prepared
 from appointments.roster import NOTHING, Except, Roster, terms_of
 from appointments.slots import people_for
+from kaivox.api.prepared import Prepared
 from kaivox.businesses.models import Business
 from kaivox.businesses.write_lock import write_transaction
 from kaivox.errors import Conflict, DomainError, Invalid, NotFound, Unavailable
@@ -139,7 +139,7 @@ def refusals_of_the_database() -> Iterator[None]:
 
 
 def _take(wish: Wish, staff_id: int, write: Callable[[Place], T]) -> T:
-    with refusals_of_the_database(), write_transaction():
+    with refusals_of_the_database(), write_transaction(locks_first=True):
         # Locks the member of staff: two bookings for one person queue here, and so do changes of
         # their hours. A refusal leaves the transaction, and that lets the lock go.
         staff = _lock_staff(wish, staff_id)
@@ -148,17 +148,27 @@ def _take(wish: Wish, staff_id: int, write: Callable[[Place], T]) -> T:
 
 
 def _lock_staff(wish: Wish, staff_id: int) -> StaffMember:
-    offers = StaffMember.services.through.objects.filter(
-        staffmember_id=OuterRef("pk"), service_id=wish.service.pk
+    staff: StaffMember | None = _LOCKED.first(
+        business_id=wish.business.pk, staff_id=staff_id, service_id=wish.service.pk
     )
-    rows = StaffMember.objects.for_business(wish.business).filter(pk=staff_id)
-    staff: StaffMember | None = rows.annotate(offers=Exists(offers)).locked().first()
     if staff is None:
         raise NotFound
     refuse_inactive(wish.service, staff)
     if not staff.offers:  # type: ignore[attr-defined]
         raise _not_qualified(wish.service, staff)
     return staff
+
+
+def _locked(business_id: int, staff_id: int, service_id: int) -> QuerySet[Any]:
+    """One member of staff, and whether they offer the service."""
+    offers = StaffMember.services.through.objects.filter(
+        staffmember_id=OuterRef("pk"), service_id=service_id
+    )
+    rows = StaffMember.objects.for_business(business_id).filter(pk=staff_id)
+    return rows.annotate(offers=Exists(offers)).locked()
+
+
+_LOCKED: Final = Prepared(_locked)
 
 
 def _refuse_by_rules(wish: Wish, staff: StaffMember) -> None:

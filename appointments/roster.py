@@ -25,7 +25,7 @@ from django.db.models.functions import Cast
 
 from appointments.availability import Agenda, Terms
 from appointments.models import LONGEST_BUSY, Appointment, Hold
-from appointments.prepared import Prepared
+from kaivox.api.prepared import Prepared
 from kaivox.businesses.models import Business
 from services.models import Service
 from staff.hours import (

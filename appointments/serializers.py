@@ -122,21 +122,13 @@ class StartFields(WriteSerializer):
         return None
 
 
-def _services() -> Any:
-    return Service.objects.all()
-
-
-def _staff() -> Any:
-    return StaffMember.objects.all()
-
-
 class NewAppointment(StartFields):
     """A booking: who, what and when. With `hold_id` the time may be left out."""
 
-    customer_id = OwnedField(Customer.objects.all, noun="customer", source="customer")
-    service_id = OwnedField(_services, noun="service", source="service")
+    customer_id = OwnedField(Customer, noun="customer", source="customer")
+    service_id = OwnedField(Service, noun="service", source="service")
     staff_id = OwnedField(
-        _staff,
+        StaffMember,
         noun="member of staff",
         source="staff",
         required=False,
@@ -144,7 +136,8 @@ class NewAppointment(StartFields):
         help_text="Left out: the free one with the fewest appointments that day.",
     )
     hold_id = OwnedField(
-        lambda: Hold.objects.select_related("staff"),
+        Hold,
+        "staff",
         noun="hold",
         source="hold",
         required=False,
@@ -170,8 +163,8 @@ class AppointmentPatch(StartFields):
     """What can be changed: a move (`start_time` or local date and time, `staff_id`, `service_id`),
     the end (`status`), the words."""
 
-    staff_id = OwnedField(_staff, noun="member of staff", source="staff", required=False)
-    service_id = OwnedField(_services, noun="service", source="service", required=False)
+    staff_id = OwnedField(StaffMember, noun="member of staff", source="staff", required=False)
+    service_id = OwnedField(Service, noun="service", source="service", required=False)
     status = serializers.ChoiceField(choices=Status.choices, required=False)
     cancellation_reason = TextField(max_length=500, required=False, allow_blank=True)
     notes = TextField(max_length=5000, required=False, allow_blank=True)
@@ -214,9 +207,9 @@ class HoldSerializer(ReadSerializer):
 class NewHold(StartFields):
     """A time to keep free while the caller makes up their mind."""
 
-    service_id = OwnedField(_services, noun="service", source="service")
+    service_id = OwnedField(Service, noun="service", source="service")
     staff_id = OwnedField(
-        _staff, noun="member of staff", source="staff", required=False, allow_null=True
+        StaffMember, noun="member of staff", source="staff", required=False, allow_null=True
     )
     expires_in_seconds = WholeNumberField(
         min_value=60, max_value=900, default=300, help_text="One to fifteen minutes."
@@ -232,10 +225,10 @@ class SlotQuery(QuerySerializer):
     """`service_id`, and which local days: `date`, or `date_from` with `date_to`, or today."""
 
     service_id = OwnedField(
-        _services, noun="service", source="service", help_text="What is to be booked."
+        Service, noun="service", source="service", help_text="What is to be booked."
     )
     staff_id = OwnedField(
-        _staff,
+        StaffMember,
         noun="member of staff",
         source="staff",
         required=False,
@@ -249,7 +242,7 @@ class SlotQuery(QuerySerializer):
         help_text="Whose days are meant and how times are shown, if not the business's.",
     )
     exclude_appointment_id = OwnedField(
-        Appointment.objects.all,
+        Appointment,
         noun="appointment",
         source="exclude_appointment",
         required=False,

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from customers.models import Customer, PipelineStage, Segment
 from customers.phones import to_e164
 from customers.segments import VIP_APPOINTMENTS, active_since, segment_of, stage_after
 from customers.serializers import CustomerSerializer
+from kaivox.api.prepared import Prepared
 from kaivox.businesses.models import Business
 from kaivox.businesses.names import renamed
-from kaivox.businesses.write_lock import atomic_write
+from kaivox.businesses.write_lock import atomic_part, atomic_write
 from kaivox.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from webhooks.operations import record_event
 
@@ -24,6 +26,18 @@ ERASED_NAME: Final = "Erased"
 
 _CHANGEABLE: Final = frozenset(
     {"name", "phone", "email", "segment", "pipeline_stage", "source", "notes", "metadata"}
+)
+
+# What follows from a customer's appointments.
+_OF_ACTIVITY: Final = (
+    "total_appointments",
+    "total_spent",
+    "last_visit_at",
+    "last_booked_at",
+    "pipeline_stage",
+    "segment",
+    "segment_by_hand",
+    "updated_at",
 )
 
 
@@ -136,14 +150,21 @@ def find_or_create_by_phone(
     return customer, True
 
 
-@atomic_write
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Figures about the appointments of one customer, as their row keeps them."""
+
+    total_appointments: int
+    total_spent: Decimal
+    last_visit_at: datetime | None
+    last_booked_at: datetime | None
+
+
+@atomic_part
 def record_activity(
     *,
     customer_id: int,
-    total_appointments: int,
-    total_spent: Decimal,
-    last_visit_at: datetime | None,
-    last_booked_at: datetime | None,
+    count: Callable[[], Activity],
     booked: bool,
     completed: bool,
     now: datetime,
@@ -151,13 +172,17 @@ def record_activity(
     """The customer with new figures about appointments, and what follows from them.
 
     `appointments` calls it in the transaction of each change, holding the lock of the staff member;
-    that of the customer comes after. `booked` and `completed` say what happened just now.
+    that of the customer comes after. `count` is called under it: who counts second sees what the
+    first has done. `booked` and `completed` say what happened just now. Raises NotFound.
     """
-    customer = _lock(Customer.objects.all(), customer_id)
-    customer.total_appointments = total_appointments
-    customer.total_spent = total_spent
-    customer.last_visit_at = last_visit_at
-    customer.last_booked_at = last_booked_at
+    customer: Customer | None = _LOCKED.first(customer_id=customer_id)
+    if customer is None:
+        raise NotFound
+    activity = count()
+    customer.total_appointments = activity.total_appointments
+    customer.total_spent = activity.total_spent
+    customer.last_visit_at = activity.last_visit_at
+    customer.last_booked_at = activity.last_booked_at
     customer.pipeline_stage = stage_after(
         customer.pipeline_stage, booked=booked, completed=completed
     )
@@ -165,12 +190,12 @@ def record_activity(
         customer.segment_by_hand = False
     if not customer.segment_by_hand:
         customer.segment = segment_of(
-            total_appointments=total_appointments,
-            last_booked_at=last_booked_at,
-            last_visit_at=last_visit_at,
+            total_appointments=activity.total_appointments,
+            last_booked_at=activity.last_booked_at,
+            last_visit_at=activity.last_visit_at,
             now=now,
         )
-    customer.save()
+    customer.save(update_fields=_OF_ACTIVITY)
     return customer
 
 
@@ -228,6 +253,13 @@ def _lock(customers: Any, customer_id: int) -> Customer:
     if customer is None:
         raise NotFound
     return customer
+
+
+def _locked(customer_id: int) -> QuerySet[Any]:
+    return Customer.objects.filter(pk=customer_id).select_for_update(no_key=True, of=("self",))
+
+
+_LOCKED: Final = Prepared(_locked)
 
 
 def _apply(customer: Customer, changes: Mapping[str, Any]) -> set[str]:

@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef
 
 from kaivox.businesses.encryption import Unreadable
 from kaivox.businesses.models import Business
-from kaivox.businesses.write_lock import atomic_write, write_transaction
+from kaivox.businesses.write_lock import atomic_part, atomic_write, write_transaction
 from kaivox.errors import Conflict, Invalid, PreconditionFailed
 from webhooks import endpoint_health
 from webhooks.destinations import BadDestination, check_url
@@ -54,7 +54,7 @@ class TooManyEndpoints(Conflict):
 # --- Events ------------------------------------------------------------------------------------
 
 
-@atomic_write
+@atomic_part
 def record_event(
     *,
     business: Business,

@@ -4,13 +4,16 @@ offset."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from django.db.models import Model, QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+
+from kaivox.api.prepared import Prepared
 
 MAX_ID = 2**63 - 1
 
@@ -126,26 +129,41 @@ class InstantField(serializers.DateTimeField):
 class OwnedField(serializers.Field):
     """An id in a body, of a row of the caller's own business.
 
-    `rows` makes the queryset (of all businesses; it is narrowed here, once). The validated value is
-    the row. A foreign id, a gone one and one that never was are refused alike.
+    The validated value is the row of `model`, with the rows that it names `joined`. A foreign id, a
+    gone one and one that never was are refused alike.
     """
 
-    def __init__(self, rows: Callable[[], QuerySet[Any]], *, noun: str, **kwargs: Any) -> None:
+    def __init__(self, model: type[Model], *joined: str, noun: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.rows = rows
+        self.model = model
+        self.joined = joined
         self.noun = noun
 
     def to_internal_value(self, data: Any) -> Model:
         id_field = IdField()
         id_field.bind(self.field_name or "id", self.parent)
         number = id_field.run_validation(data)
-        row = self.rows().filter(business=self.context["business"], pk=number).first()
+        business_id = self.context["business"].pk
+        row: Model | None = _row_of(self.model, self.joined).first(
+            business_id=business_id, row_id=number
+        )
         if row is None:
             raise serializers.ValidationError(f"There is no {self.noun} with this id.")
         return row
 
     def to_representation(self, value: Any) -> int:
         return int(value.pk)
+
+
+@cache
+def _row_of(model: type[Model], joined: tuple[str, ...]) -> Prepared:
+    """One row of a business."""
+
+    def build(business_id: int, row_id: int) -> QuerySet[Any]:
+        rows = model._default_manager.filter(business=business_id, pk=row_id)
+        return rows.select_related(*joined) if joined else rows
+
+    return Prepared(build)
 
 
 _MAX_PAIRS, _MAX_KEY, _MAX_VALUE = 50, 40, 500

@@ -31,15 +31,16 @@ _threads = threading.Lock()
 
 
 @contextmanager
-def write_transaction() -> Iterator[None]:
+def write_transaction(*, locks_first: bool = False) -> Iterator[None]:
     """`transaction.atomic()`; on SQLite behind the write lock.
 
-    Inside a transaction it is a savepoint. Raises Unavailable when the lock stays taken.
+    Inside a transaction it is a savepoint. `locks_first`: before anything else it locks a row, and
+    so shows itself as a writer. Raises Unavailable when the lock stays taken.
     """
     if connection.vendor != "sqlite" or connection.in_atomic_block:
         outermost = not connection.in_atomic_block
         with transaction.atomic():
-            if outermost:
+            if outermost and not locks_first:
                 _show_as_writer()
             yield
         return
@@ -53,7 +54,8 @@ def write_transaction() -> Iterator[None]:
 
 def _show_as_writer() -> None:
     """Gives the transaction its number now, not at its first write: a reader who sees no writer
-    then knows that whoever comes later also writes a later `updated_at` (`kaivox.api.settled`)."""
+    then knows that whoever comes later also writes a later `updated_at` (`kaivox.api.settled`).
+    The lock of a row needs that number, too."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_current_xact_id()")
 
@@ -64,6 +66,22 @@ def atomic_write(operation: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(operation)
     def in_transaction(*args: P.args, **kwargs: P.kwargs) -> R:
         with write_transaction():
+            return operation(*args, **kwargs)
+
+    return in_transaction
+
+
+def atomic_part(operation: Callable[P, R]) -> Callable[P, R]:
+    """Runs `operation` as a part of the caller's transaction, or in a `write_transaction` of its own.
+
+    Without a savepoint, which takes the database two more statements: what the operation raises
+    undoes the caller's change as well, even where it is caught.
+    """
+
+    @functools.wraps(operation)
+    def in_transaction(*args: P.args, **kwargs: P.kwargs) -> R:
+        part = connection.in_atomic_block
+        with transaction.atomic(savepoint=False) if part else write_transaction():
             return operation(*args, **kwargs)
 
     return in_transaction

@@ -16,7 +16,7 @@ from django.db.models.functions import Coalesce
 from appointments.models import Appointment, Status
 from appointments.operations import book_appointment
 from customers.models import Customer
-from customers.operations import create_customer, record_activity
+from customers.operations import Activity, create_customer, record_activity
 from kaivox.businesses.models import Business
 from kaivox.businesses.operations import create_business
 from kaivox.businesses.write_lock import atomic_write
@@ -193,15 +193,25 @@ def _tell_customers(business: Business, now: datetime) -> None:
         Appointment.objects.for_business(business)
         .values("customer_id")
         .annotate(
-            total_appointments=Count("pk", filter=~Q(status=Status.CANCELLED)),
-            total_spent=Coalesce(Sum("price", filter=done), Decimal(0)),
-            last_visit_at=Max("start_time", filter=done),
-            last_booked_at=Max("created_at"),
+            total=Count("pk", filter=~Q(status=Status.CANCELLED)),
+            spent=Coalesce(Sum("price", filter=done), Decimal(0)),
+            last_visit=Max("start_time", filter=done),
+            last_booked=Max("created_at"),
         )
+        .values_list("customer_id", "total", "spent", "last_visit", "last_booked")
     )
-    for one in figures:
-        came = one["last_visit_at"] is not None
-        record_activity(**one, booked=True, completed=came, now=now)
+    for customer_id, *counted in figures:
+        _tell_customer(customer_id, Activity(*counted), now)
+
+
+def _tell_customer(customer_id: int, activity: Activity, now: datetime) -> None:
+    record_activity(
+        customer_id=customer_id,
+        count=lambda: activity,
+        booked=True,
+        completed=activity.last_visit_at is not None,
+        now=now,
+    )
 
 
 def _past_row(

@@ -37,7 +37,7 @@ class BookSerializer(ReadSerializer):
 
 class WriteBookSerializer(WriteSerializer):
     name = TextField(max_length=20)
-    copy_of = OwnedField(ApiKey.objects.all, noun="book", required=False)
+    copy_of = OwnedField(ApiKey, noun="book", required=False)
     lent_until = InstantField(required=False)
     pages = serializers.IntegerField(required=False)
     metadata = MetadataField(required=False)

@@ -14,6 +14,7 @@ from django.db import connection, connections
 
 from appointments import holds, operations, places
 from appointments.models import NO_OVERLAP, Appointment
+from kaivox.api.prepared import Prepared
 from kaivox.errors import DomainError
 from staff.models import StaffQuerySet
 from tests import factories
@@ -83,11 +84,16 @@ def without_guards(monkeypatch, threads: int):
         together.wait(timeout=20)
 
     with monkeypatch.context() as patch, unconstrained():
-        patch.setattr(StaffQuerySet, "locked", lambda rows: rows)
+        take_the_lock_away(patch)
         if connection.vendor == "sqlite":  # where a transaction alone is a lock
-            patch.setattr(places, "write_transaction", nullcontext)
+            patch.setattr(places, "write_transaction", lambda **how: nullcontext())
         patch.setattr(places, "_refuse_by_rules", check_and_wait)
         yield
+
+
+def take_the_lock_away(patch) -> None:
+    patch.setattr(StaffQuerySet, "locked", lambda rows: rows)
+    patch.setattr(places, "_LOCKED", Prepared(places._locked))  # compiled anew
 
 
 @contextmanager
@@ -122,7 +128,7 @@ class TestNegativeControl:
 
     def test_the_constraint_alone_lets_one_through(self, clinic, monkeypatch):
         staff = clinic[2][0]
-        monkeypatch.setattr(StaffQuerySet, "locked", lambda rows: rows)
+        take_the_lock_away(monkeypatch)
         monkeypatch.setattr(places, "_refuse_by_rules", lambda wish, staff: None)
         monkeypatch.setattr(places, "_refuse_if_taken", lambda wish, staff: None)
         ended = at_once([booking(clinic, number, staff) for number in range(4)], threads=2)

@@ -45,10 +45,10 @@ def meanwhile(monkeypatch):
     def arrange(act) -> None:
         begin = places.write_transaction
 
-        def begin_later():
+        def begin_later(**how):
             monkeypatch.setattr(places, "write_transaction", begin)
             act()
-            return begin()
+            return begin(**how)
 
         monkeypatch.setattr(places, "write_transaction", begin_later)
 

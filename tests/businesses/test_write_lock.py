@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from kaivox.businesses import write_lock
 from kaivox.businesses.models import Business
-from kaivox.businesses.write_lock import atomic_write, write_transaction
+from kaivox.businesses.write_lock import atomic_part, atomic_write, write_transaction
 from kaivox.errors import Unavailable
 from tests.factories import make_business
 
@@ -75,6 +75,30 @@ class TestWriteTransaction:
 
         business.refresh_from_db()
         assert business.horizon_days == 41
+
+
+class TestAtomicPart:
+    def test_is_a_transaction(self, transactional_db):
+        with pytest.raises(ZeroDivisionError):
+            atomic_part(make_and_fail)()
+
+        assert not Business.objects.exists()
+
+    def test_undoes_all_of_the_one_that_it_is_a_part_of(self, transactional_db):
+        @atomic_part
+        def fail():
+            raise ZeroDivisionError
+
+        with transaction.atomic():
+            make_business()
+            with pytest.raises(ZeroDivisionError):
+                fail()
+
+        assert not Business.objects.exists()
+
+    def test_costs_no_statement(self, db, django_assert_num_queries):
+        with transaction.atomic(), django_assert_num_queries(0):
+            atomic_part(lambda: None)()
 
 
 HOLDER = """

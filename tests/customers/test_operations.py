@@ -23,10 +23,7 @@ def event_types() -> list[str]:
 def record(customer, *, booked=False, completed=False, total=1, booked_at=NOW, visit=None, now=NOW):
     return operations.record_activity(
         customer_id=customer.pk,
-        total_appointments=total,
-        total_spent=Decimal("10.00"),
-        last_visit_at=visit,
-        last_booked_at=booked_at,
+        count=lambda: operations.Activity(total, Decimal("10.00"), visit, booked_at),
         booked=booked,
         completed=completed,
         now=now,

@@ -29,7 +29,7 @@ def take_the_guards_away() -> None:
     places._refuse_by_rules = check_then_wait
     StaffQuerySet.locked = lambda rows: rows  # type: ignore[method-assign]
     if connection.vendor == "sqlite":  # where a transaction alone is a lock
-        places.write_transaction = nullcontext  # type: ignore[assignment]
+        places.write_transaction = lambda **how: nullcontext()  # type: ignore[assignment]
 
 
 @contextmanager

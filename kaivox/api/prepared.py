@@ -1,8 +1,8 @@
 """Compiles a queryset once and runs its SQL again with other values.
 
-Django builds and compiles a query anew for each use. For the unions that availability reads that
-takes longer than the database needs to answer them, and a booking reads them under a lock. The
-queryset stays the only place where the query is written.
+Django builds and compiles a query anew for each use. That takes longer than the database needs to
+answer most of ours, and a booking asks some of them under a lock. The queryset stays the only place
+where the query is written.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from django.db import connection
 from django.db.models import QuerySet
+from django.db.models.query import ModelIterable, get_related_populators
 
 # Values of no row of ours: they mark the places of the real ones in the compiled query.
 _NUMBER: Final = 9_000_000_000_000_000_000
@@ -27,17 +28,25 @@ class _Compiled:
     # For each parameter: the place of a value, or None and the constant that stands there.
     parameters: tuple[tuple[int | None, Any], ...]
     converters: dict[int, tuple[list[Callable[..., Any]], Any]]
+    # Makes an instance of a row, where the queryset is of instances.
+    instance: Callable[[tuple[Any, ...]], Any] | None
 
 
 class Prepared:
-    """`build(**values)` makes a `values_list` queryset from numbers, instants, dates and tuples of
-    numbers, or None; each value may stand in it any number of times, but only as it is."""
+    """`build(**values)` makes a queryset, of instances or a `values_list`, from numbers, instants,
+    dates and tuples of numbers, or None; each value may stand in it any number of times, but only
+    as it is."""
 
     def __init__(self, build: Callable[..., QuerySet[Any]]) -> None:
         self._build = build
         self._compiled: dict[tuple[Any, ...], _Compiled] = {}
 
-    def rows(self, **values: Any) -> list[tuple[Any, ...]]:
+    def first(self, **values: Any) -> Any:
+        """The first row of `build(**values)`, or None."""
+        rows = self.rows(**values)
+        return rows[0] if rows else None
+
+    def rows(self, **values: Any) -> list[Any]:
         """The rows of `build(**values)`."""
         shape = (connection.vendor, *(_shape_of(value) for value in values.values()))
         compiled = self._compiled.get(shape)
@@ -50,12 +59,14 @@ class Prepared:
         with connection.cursor() as cursor:
             cursor.execute(compiled.sql, parameters)
             found = cursor.fetchall()
-        return list(_converted(found, compiled.converters)) if compiled.converters else found
+        if compiled.converters:
+            found = list(_converted(found, compiled.converters))
+        return found if compiled.instance is None else list(map(compiled.instance, found))
 
     def _compile(self, values: dict[str, Any]) -> _Compiled:
         marks = _Marks()
-        query = self._build(**{name: marks.of(value) for name, value in values.items()}).query
-        compiler = query.get_compiler(connection=connection)
+        queryset = self._build(**{name: marks.of(value) for name, value in values.items()})
+        compiler = queryset.query.get_compiler(connection=connection)
         sql, parameters = compiler.as_sql()
         places = {_adapted(mark): place for place, mark in enumerate(marks.made)}
         columns = [column for column, _, _ in compiler.select]
@@ -63,6 +74,7 @@ class Prepared:
             sql,
             tuple((places.get(one), one) for one in parameters),
             compiler.get_converters(columns),
+            _instances_of(compiler) if queryset._iterable_class is ModelIterable else None,
         )
 
 
@@ -85,6 +97,28 @@ class _Marks:
             mark = _NUMBER + number
         self.made.append(mark)
         return mark
+
+
+def _instances_of(compiler: Any) -> Callable[[tuple[Any, ...]], Any]:
+    """What Django's own ModelIterable makes of a row."""
+    model = compiler.klass_info["model"]
+    places = compiler.klass_info["select_fields"]
+    own = slice(places[0], places[-1] + 1)
+    names = [column.target.attname for column, _, _ in compiler.select[own]]
+    annotations = compiler.annotation_col_map or {}
+    joined = get_related_populators(  # type: ignore[call-arg]  # the stubs are of Django 6
+        compiler.klass_info, compiler.select, connection.alias
+    )
+
+    def instance(row: tuple[Any, ...]) -> Any:
+        made = model.from_db(connection.alias, names, row[own])
+        for populator in joined:
+            populator.populate(row, made)
+        for name, place in annotations.items():
+            setattr(made, name, row[place])
+        return made
+
+    return instance
 
 
 def _shape_of(value: Any) -> Any:
