@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from gunicorn import util
 from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import ThreadWorker
 
 from kaivox.api.logs import MaskKeys
 from kaivox.server_refusals import MAX_LINE, refusal
@@ -26,7 +27,6 @@ try:
 except ImproperlyConfigured as error:
     sys.exit(f"kaivox: {error}")
 
-worker_class = "gthread"
 workers = settings.WEB_PROCESSES
 threads = settings.WEB_THREADS
 timeout = 30
@@ -51,6 +51,31 @@ class logger_class(Logger):  # type: ignore[misc]
         super().setup(cfg)
         for log in (self.error_log, self.access_log):
             log.addFilter(MaskKeys())
+
+
+class worker_class(ThreadWorker):  # type: ignore[misc]
+    """Takes a connection while it has a thread free for it, and one for each request it finishes.
+
+    gunicorn's own takes all that come at once, and the other processes, and their cores, stay idle.
+    """
+
+    in_hand = 0
+    takes_more = True
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        super().set_accept_enabled(enabled and self.takes_more)
+
+    def enqueue_req(self, conn: Any) -> None:
+        self.in_hand += 1
+        super().enqueue_req(conn)
+        self.takes_more = self.in_hand < self.cfg.threads
+        if not self.takes_more:
+            self.set_accept_enabled(False)
+
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        self.in_hand -= 1
+        self.takes_more = True  # and gunicorn's loop goes on accepting
+        super().finish_request(conn, fs)
 
 
 def post_worker_init(worker: Any) -> None:

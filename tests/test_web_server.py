@@ -52,7 +52,13 @@ class Server:
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("web")
     port, log = free_port(), folder / "log"
-    environment = {**os.environ, "PORT": str(port), "HOST": "127.0.0.1", "WEB_PROCESSES": "1"}
+    environment = {
+        **os.environ,
+        "PORT": str(port),
+        "HOST": "127.0.0.1",
+        "WEB_PROCESSES": "2",
+        "WEB_THREADS": "2",
+    }
     with log.open("w") as output:
         process = subprocess.Popen(
             SERVER[settings.EMBEDDED], cwd=ROOT, env=environment, stdout=output, stderr=output
@@ -135,6 +141,26 @@ class TestSlowClients:
             )
             assert status == 200
             assert time.monotonic() - began < 2
+        finally:
+            for connection in slow:
+                connection.close()
+
+
+class TestProcesses:
+    @pytest.mark.skipif(settings.EMBEDDED, reason="the embedded profile has one web process")
+    def test_take_no_connection_without_a_thread_for_it(self, server):
+        # Three of the four threads wait for the rest of a request; each request finds the fourth.
+        slow = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(3)]
+        try:
+            for connection in slow:
+                connection.sendall(POST + b"Content-Length: 1000\r\n\r\n{")
+            for _ in range(5):
+                began = time.monotonic()
+                status, _, _ = server.answer(
+                    b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+                )
+                assert status == 200
+                assert time.monotonic() - began < 2
         finally:
             for connection in slow:
                 connection.close()
