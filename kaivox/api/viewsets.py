@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar
@@ -20,7 +21,8 @@ from kaivox.api.bulk import refuse_pages, stream
 from kaivox.api.encoding import encode, etag_of, tags_of
 from kaivox.api.fields import parse_id
 from kaivox.api.filters import StrictFilterSet
-from kaivox.api.pagination import order_of
+from kaivox.api.pagination import PARAMETERS, order_of
+from kaivox.api.plans import planned_for_its_values
 from kaivox.api.reading import Reading, reading_of
 from kaivox.api.renderers import CsvRenderer, NdjsonRenderer, StreamedRenderer
 from kaivox.api.responses import Answer
@@ -106,6 +108,10 @@ class ListMixin:
     """The list of a resource: a page of it, or all of it as CSV or NDJSON."""
 
     def list(self: Any, request: Request) -> HttpResponseBase:
+        with planned_for_its_values() if _has_filters(request) else nullcontext():
+            return self._list(request)
+
+    def _list(self: Any, request: Request) -> HttpResponseBase:
         rows = self.filter_queryset(self.get_queryset())
         if _follows_changes(request, self):
             rows = settled(rows)
@@ -129,6 +135,10 @@ class ListMixin:
         refuse_pages(self.request)
         order = order_of(self.request.query_params, self)
         return stream(rows, order, self, self.request.accepted_renderer)
+
+
+def _has_filters(request: Request) -> bool:
+    return not request.query_params.keys() <= PARAMETERS
 
 
 def _follows_changes(request: Request, view: Any) -> bool:

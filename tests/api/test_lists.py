@@ -8,6 +8,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 
 from kaivox.api import bulk
 from kaivox.businesses.models import ApiKey
@@ -289,3 +290,19 @@ class TestWholeList:
     def test_is_one_request_of_quota(self, client, books):
         left = int(client.get(BOOKS)["X-RateLimit-Remaining"])
         assert int(client.get(f"{BOOKS}?format=csv")["X-RateLimit-Remaining"]) == left - 1
+
+
+class TestPlans:
+    def test_are_made_for_the_values_of_a_filter(self, client, books):
+        for _ in range(10):
+            client.get(BOOKS, {"name": "a", "per_page": "7"})
+        assert not [sql for sql in prepared_statements() if "LIMIT 7" in sql]
+
+
+def prepared_statements() -> list[str]:
+    """Those that PostgreSQL keeps for this connection."""
+    if connection.vendor != "postgresql":
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement FROM pg_prepared_statements")
+        return [sql for (sql,) in cursor.fetchall()]
