@@ -10,9 +10,10 @@ import base64
 import logging
 import zlib
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from calls.models import Message, ProviderAccount
 from calls.operations import merge_report
@@ -20,6 +21,7 @@ from calls.providers import PROVIDERS
 from calls.providers.incoming import Incoming
 from calls.report import CallReport, Unreadable
 from kaivox.api.exceptions import is_outage
+from kaivox.api.prepared import Prepared
 from kaivox.businesses.models import Business
 from kaivox.businesses.write_lock import atomic_write
 from kaivox.errors import NotFound, Unavailable
@@ -73,13 +75,11 @@ def _find_signed(slug: str, provider: str, incoming: Incoming, now: datetime) ->
     """The business whose account of `provider` has signed the message. Raises NotFound, NotSigned."""
     if provider not in PROVIDERS:
         raise NotFound
-    accounts = ProviderAccount.objects.filter(
-        business__slug=slug, provider=provider, is_active=True
-    )
-    account = accounts.select_related("business").first()
+    account = _ACCOUNT.first(slug=slug, provider=provider)
     if account is not None:
         if PROVIDERS[provider].is_signed(incoming, account.secret, now):
-            return account.business
+            signer: Business = account.business
+            return signer
         raise NotSigned
     business = Business.objects.filter(slug=slug).first()
     if business is None:
@@ -87,6 +87,14 @@ def _find_signed(slug: str, provider: str, incoming: Incoming, now: datetime) ->
     if not settings.VOICE_ALLOW_UNSIGNED:
         raise NotSigned
     return business
+
+
+def _account(slug: str, provider: str) -> QuerySet[Any]:
+    accounts = ProviderAccount.objects.select_related("business")
+    return accounts.filter(business__slug=slug, provider=provider, is_active=True)
+
+
+_ACCOUNT: Final = Prepared(_account)
 
 
 def _read_into(message: Message, incoming: Incoming, now: datetime) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from appointments.models import Appointment
 from calls import sentiment
@@ -22,6 +23,7 @@ from calls.transcripts import caller_text, mask, mask_turns, summarise, tidy, wo
 from customers.models import Customer
 from customers.operations import InvalidPhone, find_or_create_by_phone
 from customers.phones import to_e164
+from kaivox.api.prepared import Prepared
 from kaivox.businesses.models import Business
 from kaivox.businesses.write_lock import atomic_write
 from webhooks.operations import record_event
@@ -106,13 +108,19 @@ class AppointmentLink:
 
 def _lock(business: Business, provider: str, report: CallReport) -> Call | None:
     """Locks the call: messages about one call queue here."""
-    calls = Call.objects.for_business(business).select_for_update(no_key=True, of=("self",))
-    call: Call | None = (
-        calls.filter(provider=provider, provider_call_id=report.provider_call_id)
-        .select_related("business", "customer")
-        .first()
+    call: Call | None = _LOCKED.first(
+        business_id=business.pk, provider=provider, provider_call_id=report.provider_call_id
     )
     return call
+
+
+def _locked(business_id: int, provider: str, provider_call_id: str) -> QuerySet[Any]:
+    calls = Call.objects.for_business(business_id).select_related("business", "customer")
+    told = calls.filter(provider=provider, provider_call_id=provider_call_id)
+    return told.select_for_update(no_key=True, of=("self",))
+
+
+_LOCKED: Final = Prepared(_locked)
 
 
 def _new_call(business: Business, provider: str, report: CallReport, now: datetime) -> Call:

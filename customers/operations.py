@@ -137,8 +137,7 @@ def find_or_create_by_phone(
     """The customer with this number, and whether it is a new one (named after its number where
     nobody knows better). Two callers at once get one row. Raises InvalidPhone."""
     number = _read_phone(phone, business)
-    same = Customer.objects.for_business(business).with_phone(number)
-    known = same.first()
+    known = _WITH_PHONE.first(business_id=business.pk, number=number)
     if known is not None:
         return known, False
     try:
@@ -146,7 +145,7 @@ def find_or_create_by_phone(
             business=business, name=name or f"Caller {number}", phone=number, source=source, now=now
         )
     except CustomerExists:
-        return same.get(), False
+        return _WITH_PHONE.first(business_id=business.pk, number=number), False
     return customer, True
 
 
@@ -260,6 +259,13 @@ def _locked(customer_id: int) -> QuerySet[Any]:
 
 
 _LOCKED: Final = Prepared(_locked)
+
+
+def _with_phone(business_id: int, number: str) -> QuerySet[Any]:
+    return Customer.objects.for_business(business_id).with_phone(number)
+
+
+_WITH_PHONE: Final = Prepared(_with_phone)
 
 
 def _apply(customer: Customer, changes: Mapping[str, Any]) -> set[str]:

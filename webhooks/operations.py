@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
+from kaivox.api.prepared import Prepared
 from kaivox.businesses.encryption import Unreadable
 from kaivox.businesses.models import Business
 from kaivox.businesses.write_lock import atomic_part, atomic_write, write_transaction
@@ -82,32 +83,33 @@ def record_event(
 
 def _insert_unless_told(event: Event, key: str) -> Event | None:
     """The event that was made under this key before, or None where this one is the first."""
-    told = Event.objects.for_business(event.business).filter(dedup_key=key)
-    known: Event | None = told.first()
-    if known is not None:
-        return known
     try:
-        # A savepoint: another transaction may tell the same change at this moment.
+        # A savepoint: the change may be told already, or by another transaction at this moment.
         with transaction.atomic():
             event.save(force_insert=True)
     except IntegrityError:
-        known = told.get()
-    return known
+        known: Event = Event.objects.for_business(event.business).get(dedup_key=key)
+        return known
+    return None
 
 
 def _deliver_to_subscribers(event: Event, now: datetime) -> None:
-    # Only these columns: an endpoint whose secret cannot be read must not stop a booking.
-    endpoints = Endpoint.objects.filter(business_id=event.business_id, is_active=True).only(
-        "id", "event_types"
-    )
     deliveries = [
         Delivery(business_id=event.business_id, event=event, endpoint=endpoint, next_attempt_at=now)
-        for endpoint in endpoints
+        for endpoint in _LISTENING.rows(business_id=event.business_id)
         if endpoint.subscribes_to(event.type)
     ]
     if deliveries:
         Delivery.objects.bulk_create(deliveries)
         nudge_on_commit()
+
+
+def _listening(business_id: int) -> QuerySet[Any]:
+    # Only these columns: an endpoint whose secret cannot be read must not stop a booking.
+    return Endpoint.objects.filter(business=business_id, is_active=True).only("id", "event_types")
+
+
+_LISTENING: Final = Prepared(_listening)
 
 
 def _new_event(

@@ -20,6 +20,7 @@ from django.db.models.query import ModelIterable, get_related_populators
 _NUMBER: Final = 9_000_000_000_000_000_000
 _INSTANT: Final = datetime(2190, 1, 1, tzinfo=UTC)
 _DAY: Final = date(2190, 1, 1)
+_TEXT: Final = "in place of text "
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,8 @@ class _Compiled:
 
 
 class Prepared:
-    """`build(**values)` makes a queryset, of instances or a `values_list`, from numbers, instants,
-    dates and tuples of numbers, or None; each value may stand in it any number of times, but only
+    """`build(**values)` makes a queryset, of instances or a `values_list`, from numbers, texts,
+    instants, dates and tuples of these, or None; each value may stand in it any number of times, but only
     as it is."""
 
     def __init__(self, build: Callable[..., QuerySet[Any]]) -> None:
@@ -93,6 +94,8 @@ class _Marks:
             mark = _INSTANT + timedelta(seconds=number)
         elif isinstance(value, date):
             mark = _DAY + timedelta(days=number)
+        elif isinstance(value, str):
+            mark = f"{_TEXT}{number}"
         else:
             mark = _NUMBER + number
         self.made.append(mark)

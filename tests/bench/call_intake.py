@@ -1,51 +1,124 @@
-"""One of the two processes of the intake in `call_list`: makes its messages, waits, takes them in."""
+"""Taking in calls of 40 turns: how many a second on two cores?
+
+    make bench ARGS=call_intake
+
+Two processes, beside 100,000 calls that are there already. Each message is signed, and leaves its
+call, its event and its encrypted payload; one in five comes from a new caller.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import random
+import subprocess
 import sys
 import time
+from urllib.parse import urlsplit
 
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kaivox.settings")
 django.setup()
 
-from django.utils import timezone  # noqa: E402 - after the set-up
+from django.db import connection  # noqa: E402 - after the set-up
+from django.utils import timezone  # noqa: E402
 
 from calls import inbox  # noqa: E402
+from calls.models import Call, ProviderAccount  # noqa: E402
 from calls.providers.incoming import Incoming  # noqa: E402
+from tests.bench.call_table import CUSTOMERS, bench_database, make_business_with_calls  # noqa: E402
 from tests.bench.call_texts import transcript  # noqa: E402
 from tests.calls.providers import signature  # noqa: E402
 
+ALLOWED = 200
+PROCESSES = 2
 SECRET = "bench"
+TURNS = 40
+_WARM_UP = 100
 
 
-def take_in(slug: str, count: int, share: int) -> None:
-    messages = [_message(f"{share}-{number}", number, share) for number in range(count)]
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--calls", type=int, default=4_000, help="to take in, all processes together"
+    )
+    parser.add_argument("--before", type=int, default=100_000, help="that are there already")
+    parser.add_argument("--taker", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    share = options.calls // PROCESSES
+    if options.taker:
+        slug, number = options.taker
+        return _take_in(slug, share, int(number))
+    with bench_database():
+        business = make_business_with_calls(options.before)
+        ProviderAccount.objects.create(business=business, provider="kaivox", secret=SECRET)
+        rate = _measure(business.slug, share)
+        assert Call.objects.count() == options.before + PROCESSES * (share + _WARM_UP)
+    print(f"{rate:,.0f} calls of {TURNS} turns taken in a second; allowed: {ALLOWED}")
+    return 0 if rate >= ALLOWED else 1
+
+
+def _measure(slug: str, share: int) -> float:
+    """Calls a second, of `share` in each process."""
+    name = connection.settings_dict["NAME"]
+    url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
+    command = [sys.executable, "-m", "tests.bench.call_intake", "--calls", str(share * PROCESSES)]
+    takers = [
+        subprocess.Popen(
+            [*command, "--taker", slug, str(number)],
+            env={**os.environ, "DATABASE_URL": url},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for number in range(PROCESSES)
+    ]
+    for taker in takers:
+        taker.stdout.readline()  # it has made its messages
+    began = time.perf_counter()
+    for taker in takers:
+        taker.stdin.write(b"go\n")
+        taker.stdin.flush()
+    for taker in takers:
+        taker.communicate()
+        assert taker.returncode == 0
+    return PROCESSES * share / (time.perf_counter() - began)
+
+
+# --- In each of the processes --------------------------------------------------------------------
+
+
+def _take_in(slug: str, count: int, share: int) -> int:
+    messages = [make_message(number, share) for number in range(_WARM_UP + count)]
+    _receive(slug, messages[:_WARM_UP])
     print("ready", flush=True)
     sys.stdin.readline()
+    _receive(slug, messages[_WARM_UP:])
+    return 0
+
+
+def _receive(slug: str, messages: list[Incoming]) -> None:
     for incoming in messages:
-        inbox.receive(slug=slug, provider="kaivox", incoming=incoming, now=timezone.now())
+        message = inbox.receive(slug=slug, provider="kaivox", incoming=incoming, now=timezone.now())
+        assert message.state == message.State.READ, message.error
 
 
-def _message(call_id: str, number: int, share: int) -> Incoming:
+def make_message(number: int, share: int) -> Incoming:
     """A whole call; four of five callers are customers already."""
-    caller = f"+9196{share}{number:07d}" if number % 5 == 0 else f"+91970{number % 1000:07d}"
+    known, new = f"+91970{number % CUSTOMERS:07d}", f"+9196{share}{number:07d}"
     told = {
-        "call_id": call_id,
+        "call_id": f"{share}-{number}",
         "status": "completed",
         "direction": "inbound",
-        "from_number": caller,
+        "from_number": known if number % 5 else new,
         "to_number": "+918012345678",
         "started_at": timezone.now().isoformat(),
         "duration_seconds": 160,
         "sentiment": "neutral",
         "sentiment_score": 0,
         "summary": "Asked about an appointment.",
-        "transcript": transcript(random.Random(number), 40),
+        "transcript": transcript(random.Random(number), TURNS),
     }
     body = json.dumps(told).encode()
     headers = signature("kaivox", body, secret=SECRET, url="", at=time.time())
@@ -53,5 +126,5 @@ def _message(call_id: str, number: int, share: int) -> Incoming:
     return Incoming(body, "application/json", lowered)
 
 
-if len(sys.argv) == 4:
-    take_in(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+if __name__ == "__main__":
+    sys.exit(main())
