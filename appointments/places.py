@@ -11,10 +11,10 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from django.db import IntegrityError, OperationalError
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Case, Exists, OuterRef, QuerySet, When
 
 from appointments.availability import Reason, is_bookable, refusal_at, starts_of
-from appointments.models import LONGEST_BUSY, NO_OVERLAP, Appointment
+from appointments.models import LONGEST_BUSY, NO_OVERLAP, Appointment, AppointmentQuerySet
 from appointments.roster import NOTHING, Except, Roster, terms_of
 from appointments.slots import people_for
 from kaivox.api.prepared import Prepared
@@ -22,7 +22,7 @@ from kaivox.businesses.models import Business
 from kaivox.businesses.write_lock import write_transaction
 from kaivox.errors import Conflict, DomainError, Invalid, NotFound, Unavailable
 from services.models import Service
-from staff.models import StaffMember
+from staff.models import StaffMember, StaffQuerySet
 
 T = TypeVar("T")
 
@@ -101,11 +101,15 @@ def take_place(wish: Wish, write: Callable[[Place], T]) -> T:
     refuse_inactive(wish.service, wish.staff)
     if wish.staff is not None:
         _refuse_if_taken(wish, wish.staff)
-        return _take(wish, wish.staff.pk, write)
+        return _take(wish, [wish.staff.pk], write)
     for _ in range(_ROUNDS):
-        for staff_id in _free_people(wish):
+        people = _free_people(wish)
+        turns = [[staff_id] for staff_id in people]
+        # First whoever nobody else is booking: a crowd that wants one time spreads over those who
+        # are free, where it would queue at the first of them. Then each in turn, waiting.
+        for some in [people, *turns] if len(people) > 1 else turns:
             try:
-                return _take(wish, staff_id, write)
+                return _take(wish, some, write)
             except (SlotUnavailable, OutsideWorkingHours, StaffNotQualified, Inactive):
                 continue  # no longer free; the next one may be
     raise SlotUnavailable
@@ -138,37 +142,69 @@ def refusals_of_the_database() -> Iterator[None]:
         raise Unavailable(retry_after=1) from error
 
 
-def _take(wish: Wish, staff_id: int, write: Callable[[Place], T]) -> T:
+def _take(wish: Wish, people: list[int], write: Callable[[Place], T]) -> T:
+    """With one of `people`, waiting for their lock; of several with the first whose lock is free."""
     with refusals_of_the_database(), write_transaction(locks_first=True):
         # Locks the member of staff: two bookings for one person queue here, and so do changes of
         # their hours. A refusal leaves the transaction, and that lets the lock go.
-        staff = _lock_staff(wish, staff_id)
+        staff = _lock_staff(wish, people)
         _refuse_by_rules(wish, staff)
         return write(_place(wish, staff))
 
 
-def _lock_staff(wish: Wish, staff_id: int) -> StaffMember:
-    staff: StaffMember | None = _LOCKED.first(
-        business_id=wish.business.pk, staff_id=staff_id, service_id=wish.service.pk
-    )
-    if staff is None:
-        raise NotFound
+def _lock_staff(wish: Wish, people: list[int]) -> StaffMember:
+    staff = _lock_one(wish, people[0]) if len(people) == 1 else _lock_first(wish, people)
     refuse_inactive(wish.service, staff)
     if not staff.offers:  # type: ignore[attr-defined]
         raise _not_qualified(wish.service, staff)
     return staff
 
 
+def _lock_one(wish: Wish, staff_id: int) -> StaffMember:
+    staff: StaffMember | None = _LOCKED.first(
+        business_id=wish.business.pk, staff_id=staff_id, service_id=wish.service.pk
+    )
+    if staff is None:
+        raise NotFound
+    return staff
+
+
+def _lock_first(wish: Wish, people: list[int]) -> StaffMember:
+    """The first of `people` who seems free and whose lock nobody has. Raises SlotUnavailable."""
+    staff: StaffMember | None = _FIRST.first(
+        business_id=wish.business.pk,
+        people=tuple(people),
+        service_id=wish.service.pk,
+        **_busy_range(wish),
+    )
+    if staff is None:
+        raise SlotUnavailable
+    return staff
+
+
 def _locked(business_id: int, staff_id: int, service_id: int) -> QuerySet[Any]:
-    """One member of staff, and whether they offer the service."""
+    return _with_offers(business_id, service_id).filter(pk=staff_id).locked()
+
+
+def _first(
+    business_id: int, people: tuple[int, ...], service_id: int, **busy: Any
+) -> QuerySet[Any]:
+    turn = Case(*(When(pk=staff_id, then=place) for place, staff_id in enumerate(people)))
+    taken = _taken(business_id, **busy).filter(staff_id=OuterRef("pk"))
+    rows = _with_offers(business_id, service_id).filter(~Exists(taken), pk__in=people)
+    return rows.order_by(turn).locked(wait=False)[:1]
+
+
+def _with_offers(business_id: int, service_id: int) -> StaffQuerySet:
+    """Members of staff, and whether they offer the service."""
     offers = StaffMember.services.through.objects.filter(
         staffmember_id=OuterRef("pk"), service_id=service_id
     )
-    rows = StaffMember.objects.for_business(business_id).filter(pk=staff_id)
-    return rows.annotate(offers=Exists(offers)).locked()
+    return StaffMember.objects.for_business(business_id).annotate(offers=Exists(offers))
 
 
 _LOCKED: Final = Prepared(_locked)
+_FIRST: Final = Prepared(_first)
 
 
 def _refuse_by_rules(wish: Wish, staff: StaffMember) -> None:
@@ -213,48 +249,50 @@ def _roster_of(wish: Wish, people: list[int]) -> tuple[Roster, date]:
 
 def _refuse_if_taken(wish: Wish, staff: StaffMember) -> None:
     """A cheap look before the lock: of five hundred who want one time, nearly all end here."""
-    place = _place(wish, staff)
-    taken = _TAKEN.rows(
-        business_id=wish.business.pk,
-        staff_id=staff.pk,
-        start=place.busy_start,
-        at_least=place.busy_start - LONGEST_BUSY,
-        end=place.busy_end,
-        appointment=wish.without.appointment,
-    )
-    if taken:
+    if _TAKEN.rows(business_id=wish.business.pk, staff_id=staff.pk, **_busy_range(wish)):
         # Which of the rules comes first is told by the same function as ever.
         refuse_unqualified(wish.service, staff)
         _refuse_by_rules(wish, staff)
 
 
+def _taken_of(business_id: int, staff_id: int, **busy: Any) -> QuerySet[Any]:
+    return _taken(business_id, **busy).of_staff(staff_id).values_list("pk")[:1]
+
+
 def _taken(
-    business_id: int,
-    staff_id: int,
-    start: datetime,
-    at_least: datetime,
-    end: datetime,
-    appointment: int | None,
-) -> QuerySet[Any]:
-    rows = Appointment.objects.for_business(business_id).of_staff(staff_id).standing()
+    business_id: int, start: datetime, at_least: datetime, end: datetime, appointment: int | None
+) -> AppointmentQuerySet:
+    """The appointments in the way of a blocked range [start, end), whoever's."""
+    rows = Appointment.objects.for_business(business_id).standing()
     rows = rows.overlapping(start, end, at_least=at_least)
-    if appointment is not None:
-        rows = rows.exclude(pk=appointment)
-    return rows.values_list("pk")[:1]
+    return rows if appointment is None else rows.exclude(pk=appointment)
 
 
-_TAKEN: Final = Prepared(_taken)
+def _busy_range(wish: Wish) -> dict[str, Any]:
+    start, end = _blocked(wish)
+    return {
+        "start": start,
+        "at_least": start - LONGEST_BUSY,
+        "end": end,
+        "appointment": wish.without.appointment,
+    }
+
+
+_TAKEN: Final = Prepared(_taken_of)
 
 
 def _place(wish: Wish, staff: StaffMember) -> Place:
+    end = wish.start + timedelta(minutes=wish.service.duration_minutes)
+    return Place(staff, wish.start, end, *_blocked(wish))
+
+
+def _blocked(wish: Wish) -> tuple[datetime, datetime]:
+    """[busy_start, busy_end) of the wish: its time with the service's buffers."""
     service = wish.service
-    end = wish.start + timedelta(minutes=service.duration_minutes)
-    return Place(
-        staff=staff,
-        start_time=wish.start,
-        end_time=end,
-        busy_start=wish.start - timedelta(minutes=service.buffer_before_minutes),
-        busy_end=end + timedelta(minutes=service.buffer_after_minutes),
+    after = service.duration_minutes + service.buffer_after_minutes
+    return (
+        wish.start - timedelta(minutes=service.buffer_before_minutes),
+        wish.start + timedelta(minutes=after),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
@@ -21,6 +21,7 @@ from appointments.availability import (
     touches,
 )
 from appointments.roster import NOTHING, Except, Roster, terms_of
+from kaivox.api.prepared import Prepared
 from kaivox.businesses.models import Business
 from services.models import Service
 from staff.local_time import DAY_SECONDS, LocalDays
@@ -62,7 +63,7 @@ def find_slots(
 ) -> Offer:
     """What can be booked from the local day `first` to `last` of `zone`, both included; with one
     member of staff or with any who performs the service."""
-    people = [staff] if staff else list(people_for(service))
+    people = [staff] if staff else people_for(service)
     terms = terms_of(service, business, now)
     search = _Search(business, people, terms, without)
     shown = LocalDays(zone)
@@ -137,9 +138,17 @@ class _Search:
         return days.day_of(span[0]), days.day_of(span[1] - 1)
 
 
-def people_for(service: Service) -> QuerySet[StaffMember]:
-    people = StaffMember.objects.for_business(service.business_id).active().offering(service)
+def people_for(service: Service) -> list[StaffMember]:
+    """Those who perform `service` and can be booked: ids and names, by id."""
+    return _PEOPLE.rows(business_id=service.business_id, service_id=service.pk)
+
+
+def _people(business_id: int, service_id: int) -> QuerySet[Any]:
+    people = StaffMember.objects.for_business(business_id).active().offering(service_id)
     return people.only("id", "name").order_by("id")
+
+
+_PEOPLE: Final = Prepared(_people)
 
 
 def _days(first: date, last: date) -> Iterator[date]:

@@ -189,16 +189,16 @@ class HoldViewSet(BusinessViewSet):
 
 def _show_slots(slots: list[Slot], zone: Any) -> list[dict[str, Any]]:
     """As `SlotSerializer` describes them. By hand: a month of twenty people has thousands of names."""
-    names = {
-        person.pk: {"id": person.pk, "name": person.name} for slot in slots for person in slot.staff
-    }
+    # By `id`: `pk` is a property, and takes four times as long.
+    people = {person.id: person.name for slot in slots for person in slot.staff}
+    shown = {staff_id: {"id": staff_id, "name": name} for staff_id, name in people.items()}
     return [
         {
             "start_time": _iso(slot.start),
             "end_time": _iso(slot.end),
             "date": local[:10],
             "time": local[11:16],
-            "staff": [names[person.pk] for person in slot.staff],
+            "staff": [shown[person.id] for person in slot.staff],
         }
         for slot in slots
         for local in (datetime.fromtimestamp(slot.start, zone).isoformat(),)

@@ -33,8 +33,8 @@ class StaffQuerySet(BusinessQuerySet):
         """Those who can be booked."""
         return self.filter(is_active=True)
 
-    def offering(self, service: Service) -> Self:
-        """Those who perform `service`."""
+    def offering(self, service: Service | int) -> Self:
+        """Those who perform `service` (or the service with that id)."""
         return self.filter(services=service)
 
     def with_schedule(self, *, since: datetime) -> Self:
@@ -47,13 +47,14 @@ class StaffQuerySet(BusinessQuerySet):
             models.Prefetch("time_off", queryset=coming, to_attr="coming_time_off"),
         )
 
-    def locked(self) -> Self:
-        """Two changes of one person's calendar queue here.
+    def locked(self, *, wait: bool = True) -> Self:
+        """Two changes of one person's calendar queue here. `wait` False: without those who are
+        locked by somebody else.
 
         FOR NO KEY UPDATE: plain FOR UPDATE would block every insert with a foreign key to the row.
         On SQLite the transaction itself is the queue.
         """
-        return self.select_for_update(no_key=True, of=("self",))
+        return self.select_for_update(no_key=True, of=("self",), skip_locked=not wait)
 
 
 class StaffMember(BusinessOwned):

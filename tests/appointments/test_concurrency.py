@@ -10,13 +10,14 @@ from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection, connections
+from django.conf import settings
+from django.db import connection, connections, transaction
 
 from appointments import holds, operations, places
 from appointments.models import NO_OVERLAP, Appointment
 from kaivox.api.prepared import Prepared
 from kaivox.errors import DomainError
-from staff.models import StaffQuerySet
+from staff.models import StaffMember, StaffQuerySet
 from tests import factories
 from tests.appointments.conftest import overlaps
 
@@ -92,7 +93,7 @@ def without_guards(monkeypatch, threads: int):
 
 
 def take_the_lock_away(patch) -> None:
-    patch.setattr(StaffQuerySet, "locked", lambda rows: rows)
+    patch.setattr(StaffQuerySet, "locked", lambda rows, **how: rows)
     patch.setattr(places, "_LOCKED", Prepared(places._locked))  # compiled anew
 
 
@@ -148,6 +149,26 @@ class TestOneTime:
         assert ended == {"done": 4, "slot_unavailable": 28}
         assert Appointment.objects.values("staff").distinct().count() == 4
         assert overlaps() == 0
+
+    @pytest.mark.skipif(settings.EMBEDDED, reason="SQLite locks no rows")
+    def test_waits_for_nobody_while_another_one_is_free(self, clinic):
+        first, second = clinic[2][:2]
+        locked, booked = threading.Event(), threading.Event()
+
+        def hold_the_lock() -> None:
+            with transaction.atomic():
+                StaffMember.objects.locked().get(pk=first.pk)
+                locked.set()
+                assert booked.wait(timeout=20)
+            connection.close()
+
+        with ThreadPoolExecutor(1) as pool:
+            holding = pool.submit(hold_the_lock)
+            assert locked.wait(timeout=20)
+            assert outcome(booking(clinic, 0)) == "done"
+            booked.set()
+            holding.result()
+        assert Appointment.objects.get().staff == second
 
     def test_is_held_or_booked_but_not_both(self, clinic):
         business, service, people, _ = clinic

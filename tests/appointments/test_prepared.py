@@ -97,6 +97,22 @@ class TestPrepared:
                 assert (staff, staff.offers) == (people[0], offered != service)
             assert not agree(places._LOCKED, **(values | {"staff_id": 0}), service_id=service.pk)
 
+    def test_locks_the_first_who_is_free_like_its_queryset(self, rows):
+        business, people = rows
+        values = {
+            "business_id": business.pk,
+            "people": tuple(person.pk for person in (people[2], people[0], people[1])),
+            "service_id": people[0].services.get().pk,
+            "appointment": None,
+        }
+        # At nine the first of the people is taken, at ten the second, at eleven the third.
+        for hour, expected in ((0, people[2]), (2, people[0])):
+            start = START + timedelta(hours=hour)
+            end, at_least = start + timedelta(minutes=1), start - LONGEST_BUSY
+            with transaction.atomic():
+                found = agree(places._FIRST, **values, start=start, at_least=at_least, end=end)
+            assert found == [expected]
+
     def test_counts_for_a_customer_like_its_queryset(self, rows):
         business, _ = rows
         appointment = factories.make_appointment(business, status="completed")

@@ -27,7 +27,7 @@ def take_the_guards_away() -> None:
         time.sleep(0.2)
 
     places._refuse_by_rules = check_then_wait
-    StaffQuerySet.locked = lambda rows: rows  # type: ignore[method-assign]
+    StaffQuerySet.locked = lambda rows, **how: rows  # type: ignore[method-assign]
     if connection.vendor == "sqlite":  # where a transaction alone is a lock
         places.write_transaction = lambda **how: nullcontext()  # type: ignore[assignment]
 
