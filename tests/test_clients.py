@@ -20,24 +20,23 @@ NODE_PACKAGES = ("openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescrip
 NODE_FOLDER = settings.BASE_DIR / "var" / "npm"
 
 
-@pytest.fixture
-def kaivox_client(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def kaivox_client(tmp_path_factory):
     """The package that openapi-python-client makes, and what imports its modules."""
-    tools = Path(sys.executable).parent
+    tools, folder = Path(sys.executable).parent, tmp_path_factory.mktemp("client")
     done = subprocess.run(
         [
             tools / "openapi-python-client", "generate", "--path", DOCUMENT, "--meta", "none",
-            "--output-path", tmp_path / "kaivox_client",
+            "--output-path", folder / "kaivox_client",
         ],
         env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Warning" not in done.stdout, done.stdout
-    monkeypatch.syspath_prepend(tmp_path)
-    yield lambda name: importlib.import_module(f"kaivox_client.{name}")
-    for name in [name for name in sys.modules if name.partition(".")[0] == "kaivox_client"]:
-        del sys.modules[name]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield lambda name: importlib.import_module(f"kaivox_client.{name}")
 
 
 @pytest.mark.django_db(transaction=True)

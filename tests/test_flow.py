@@ -102,7 +102,9 @@ class TestMainJob:
         assert api.get(services).json()["success"] is True
 
     def test_failed_delivery_goes_out_again_with_the_same_bytes(self, stack, api, receiver):
-        secret = _subscribe(stack, receiver)
+        hook = {"url": receiver.url, "event_types": ["appointment.booked"]}
+        answer = api.post(f"{stack.url}/api/v1/webhooks", json=hook)
+        secret = answer.json()["data"]["secret"]
         receiver.answer(500, 200)
         _book(stack, api)
         first, second = receiver.wait_for(2, seconds=10)
