@@ -15,12 +15,12 @@ from kaivox.businesses.models import Business
 from ratelimits import stores
 from tests import documented, factories
 
-# What is the same whatever the database runs once, in the embedded profile: the pages in a browser,
-# `make up`, generated clients, and what asks no database at all.
-collect_ignore: list[str] = []
+# What is the same whatever the database runs in one profile only: what a browser shows in production,
+# where the servers are; `make up`, generated clients and what asks no database at all in the embedded
+# one. So both take about as long.
+collect_ignore = ["pages/test_browser.py", "pages/test_journeys.py"]
 if not django_settings.EMBEDDED:
     collect_ignore = [
-        "pages",
         "test_architecture.py",
         "test_clients.py",
         "test_demo.py",
@@ -33,16 +33,18 @@ if not django_settings.EMBEDDED:
         "calls/test_sentiment.py",
         "calls/test_transcripts.py",
         "customers/test_phones.py",
+        "pages/test_admin_access.py",
+        "pages/test_docs.py",
+        "pages/test_recipes.py",
         "ratelimits/test_admin.py",
         "webhooks/test_backoff.py",
         "webhooks/test_signing.py",
     ]
 
 
-def pytest_report_header() -> str | None:
+def pytest_report_header() -> str:
     """Says what this profile leaves to the other one."""
-    left = ", ".join(collect_ignore)
-    return f"left to the embedded profile, the same on any database: {left}" if left else None
+    return f"left to the other profile, the same on any database: {', '.join(collect_ignore)}"
 
 
 @pytest.fixture(autouse=True)
