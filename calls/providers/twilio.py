@@ -34,7 +34,11 @@ _STATUS: Final = {
 
 def is_signed(incoming: Incoming, secret: str, now: datetime) -> bool:
     given = incoming.header("X-Twilio-Signature")
-    fields = "".join(name + value for name, value in sorted(set(incoming.pairs())))
+    try:
+        pairs = incoming.pairs()
+    except Unreadable:
+        return False  # what is signed are the fields of a form
+    fields = "".join(name + value for name, value in sorted(set(pairs)))
     return any(
         same(given, _sign(secret, url + fields)) for url in _with_and_without_port(incoming.urls)
     )

@@ -91,6 +91,12 @@ class TestCallPages:
         ):
             assert part in shown, part
 
+    def test_one_says_what_is_not_known(self, browser, business):
+        call = make_call(business, from_number="", sentiment="")
+        shown = browser.get(page("call_change", call.pk)).content.decode()
+        for part in ("withheld", "not known", "No transcript."):
+            assert part in shown, part
+
     def test_nobody_changes_a_call(self, browser, business):
         call = make_call(business)
         assert browser.post(page("call_change", call.pk), {"status": "missed"}).status_code == 403
@@ -104,6 +110,14 @@ class TestCharts:
         assert "Smile Dental" in shown
         assert "Stranger" not in shown
         assert "<strong>1</strong> missed" in shown
+
+    def test_page_is_of_any_business_for_a_superuser(self, business, other_business):
+        browser = Client()
+        root = make_user(is_superuser=True)
+        browser.force_login(root, backend="django.contrib.auth.backends.ModelBackend")
+        shown = browser.get(page("charts"), {"business": other_business.pk}).content.decode()
+        assert "Smile Dental" in shown
+        assert "Stranger" in shown
 
     def test_figures_are_of_local_days_and_hours(self, business):
         now = datetime(2026, 6, 30, 12, tzinfo=UTC)
@@ -143,6 +157,12 @@ class TestMessages:
         answer = browser.post(page("message_act", message.pk, "replay"), follow=True)
         assert "It is read." in answer.content.decode()
         assert Call.objects.get().provider_call_id == "eng-1"
+
+    def test_that_still_cannot_be_read_say_why(self, browser, message):
+        message.body = inbox._seal(b"{")
+        message.save()
+        answer = browser.post(page("message_act", message.pk, "replay"), follow=True)
+        assert "It still cannot be read: Not JSON" in answer.content.decode()
 
     def test_are_replayed_in_a_row(self, browser, message):
         data = {"action": "replay_selected", "_selected_action": [message.pk]}

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import io
 import json
 import re
+import sys
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -30,6 +32,11 @@ def file(tmp_path):
     return path
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 class TestImportCalls:
     def test_reports_bad_lines_by_number_and_takes_the_rest(self, business, file, capsys):
         call_command("import_calls", str(file), business=business.slug)
@@ -50,6 +57,19 @@ class TestImportCalls:
         first = state()
         call_command("import_calls", str(file), business=business.slug)
         assert state() == first
+
+    def test_reads_its_standard_input(self, business, file, monkeypatch, capsys):
+        with file.open() as lines:
+            monkeypatch.setattr(sys, "stdin", lines)
+            call_command("import_calls", "-", business=business.slug)
+        assert "3 calls imported" in capsys.readouterr().out
+
+    def test_shows_on_a_terminal_how_far_it_is(self, business, file):
+        terminal = Terminal()
+        call_command("import_calls", str(file), business=business.slug, stderr=terminal)
+        shown = terminal.getvalue()
+        assert re.findall(r"(\d+) %", shown)[-1] == "100"
+        assert shown.endswith("] 100 %, line 7\n")
 
     def test_says_what_is_not_there(self, business, tmp_path):
         with pytest.raises(CommandError, match="no business"):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from calls import operations, tasks
 from calls.models import Call
@@ -122,6 +122,11 @@ class TestOneMessage:
             ingest(business, replace(ANALYSED, **wrong))
         assert not Call.objects.exists()
 
+    def test_of_no_status_of_ours_is_refused_by_the_database(self, business):
+        with pytest.raises(IntegrityError):
+            ingest(business, replace(STARTING, status="ringing"))
+        assert not Call.objects.exists()
+
 
 class TestSeveralMessages:
     @pytest.mark.parametrize("order", list(itertools.permutations((STARTING, ENDING, ANALYSED))))
@@ -213,6 +218,14 @@ class TestFinishCall:
         ingest(business, replace(ENDING, summary="Theirs.", more_to_come=False))
         operations.finish_due_calls(now=NOW)
         assert events()[0][1]["summary"] == "Theirs."
+
+    def test_leaves_the_sentiment_open_where_it_is_not_clear(self, business):
+        said = [turn("caller", "Guten Tag, ich brauche einen Termin.", 1.0)]
+        ingest(business, replace(ENDING, turns=said, more_to_come=False))
+        operations.finish_due_calls(now=NOW)
+        [(_, data)] = events()
+        assert (data["sentiment"], data["sentiment_score"]) == (None, None)
+        assert operations.finish_due_calls(now=NOW) == 0
 
     def test_is_the_work_of_a_task(self, business, settings):
         settings.CALL_ANALYSIS_WAIT_SECONDS = 0

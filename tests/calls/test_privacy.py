@@ -15,9 +15,10 @@ from django.utils import timezone
 from calls import inbox, privacy, retention
 from calls.models import Call, Message
 from calls.providers.incoming import Incoming
+from calls.serializers import CallWithTranscript
 from customers.models import Customer
 from kaivox.errors import NotFound
-from tests.factories import make_appointment, make_call, make_customer, make_user
+from tests.factories import make_appointment, make_call, make_customer, make_event, make_user
 from webhooks.models import Attempt, Event
 
 NOW = datetime(2026, 6, 2, 5, 0, tzinfo=UTC)
@@ -153,10 +154,16 @@ class TestForgetOldTranscripts:
         )
         new = make_call(business, transcript=said, started_at=NOW - timedelta(days=29))
         theirs = make_call(other_business, transcript=said, started_at=NOW - timedelta(days=999))
+        for call in (old, new):
+            data = CallWithTranscript.render(call)
+            make_event(business, type="call.completed", data=data)
         assert retention.forget_old_transcripts(now=NOW) == 1
         assert retention.forget_old_transcripts(now=NOW) == 0
         for call in (old, new, theirs):
             call.refresh_from_db()
         assert (old.transcript, old.words, old.summary) == ([], "", "Kept.")
+        told = [json.loads(bytes(event.body))["data"] for event in Event.objects.order_by("pk")]
+        assert (told[0]["transcript"], told[0]["summary"]) == ([], "Kept.")
+        assert told[1]["transcript"] == new.transcript
         assert new.transcript
         assert theirs.transcript

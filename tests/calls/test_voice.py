@@ -46,6 +46,12 @@ class TestSignature:
         response = post("kaivox", body + b" ", content_type, sign=False, headers=headers)
         assert response.status_code == 401
 
+    @pytest.mark.parametrize("body", (b"a=1&" * 1001, b"CallSid=\xff"))
+    def test_of_what_is_no_form_is_none_of_twilios(self, body):
+        headers = {"X-Twilio-Signature": "a"}
+        assert post("twilio", body, FORM, sign=False, headers=headers).status_code == 401
+        assert not Message.objects.exists()
+
     def test_of_one_business_is_worth_nothing_at_another(self, other_business):
         response = post("kaivox", *sample("kaivox_completed.json"), slug="stranger")
         assert response.status_code == 401
@@ -128,6 +134,12 @@ class TestBadRequests:
         assert len(body) > 5_000_000
         assert post("kaivox", body).status_code == 200
         assert sum(len(one["text"]) for one in Call.objects.get().transcript) <= 1_000_000
+
+    def test_a_body_without_its_length_is_refused(self):
+        """Django reads it as an empty one."""
+        response = post("kaivox", b"", headers={"Transfer-Encoding": "chunked"})
+        assert (response.status_code, response.json()["code"]) == (411, "length_required")
+        assert not Message.objects.exists()
 
     def test_more_than_eight_mebibytes_are_refused(self):
         response = post("kaivox", b" " * (8 * 1024 * 1024 + 1))

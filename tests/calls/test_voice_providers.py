@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -40,6 +41,12 @@ class TestTwilio:
         post("twilio", body.replace(b"no-answer", status.encode()), content_type)
         assert Call.objects.get().status == "missed"
         assert call_events() == ["call.missed"]
+
+    def test_is_not_doubted_about_a_time_that_is_none(self):
+        body, content_type = sample("twilio_no_answer.form")
+        assert b"Timestamp=" in body
+        post("twilio", re.sub(b"Timestamp=[^&]*", b"Timestamp=soon", body), content_type)
+        assert Call.objects.get().status == "missed"
 
     def test_may_sign_the_address_with_its_port(self):
         send("twilio", "twilio_completed.form", url="http://testserver:80/voice/twilio/smile")
@@ -194,6 +201,19 @@ class TestRetell:
             body = json.dumps({"event": event, "call": call}).encode()
             assert post("retell", body).json()["data"]["state"] == state
         assert Call.objects.get().status == "in_progress"
+
+    @pytest.mark.parametrize(
+        "url", ("ftp://rec.example.com/1", "https://[::1", f"https://a/{'b' * 2000}")
+    )
+    def test_has_no_recording_where_the_address_is_none_of_the_web(self, url):
+        call = {"call_id": "r-1", "direction": "inbound", "recording_url": url}
+        post("retell", json.dumps({"event": "call_analyzed", "call": call}).encode())
+        assert Call.objects.get().recording_url == ""
+
+    def test_may_tell_a_number_as_an_address(self):
+        call = {"call_id": "r-1", "direction": "inbound", "from_number": "sip:+919876543210@a.b"}
+        post("retell", json.dumps({"event": "call_started", "call": call}).encode())
+        assert Call.objects.get().from_number == "+919876543210"
 
     def test_may_send_its_analysis_too_late(self):
         send("retell", "retell_call_ended.json")
