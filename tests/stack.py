@@ -27,8 +27,14 @@ from tests.own_servers import free_port
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
 
-# As `make release` does, but only where something has changed.
-_COLLECT = "from kaivox import static_files; static_files.are_collected() or static_files.collect()"
+# As `make release` and `seed_demo` do, in one process; static files only where some have changed.
+_PREPARE = """
+from django.core.management import call_command
+from kaivox import static_files
+call_command("migrate", verbosity=0)
+static_files.are_collected() or static_files.collect()
+call_command("seed_demo")
+"""
 STOP_SECONDS = 15
 
 
@@ -76,9 +82,7 @@ def running_stack(folder: Path, **variables: str) -> Iterator[Stack]:
             environment["DATABASE_URL"] = stack.enter_context(empty_database(f"flow_{port}"))
         running = Stack(f"http://127.0.0.1:{port}", environment, log)
         if os.environ.get("DATABASE_URL"):
-            running.manage("migrate", "--verbosity", "0")
-            running.manage("shell", "--no-imports", "-c", _COLLECT)
-            running.manage("seed_demo")
+            running.manage("shell", "--no-imports", "-c", _PREPARE)
         for command in _commands(folder):
             stack.enter_context(_process(command, environment, log))
         _wait_until_ready(running)
