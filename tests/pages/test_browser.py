@@ -42,11 +42,12 @@ class TestForDevelopers:
             assert phone.violations(*LOOKS) == [], path
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
 
-    def test_references_come_from_here_alone(self, visit, db):
-        visitor = visit()
+    def test_references_come_from_here_alone_and_take_the_dark(self, visit, db):
+        visitor = visit(color_scheme="dark")
         visitor.open("/api/redoc").get_by_role("heading", name="Book a time").first.wait_for()
         page = visitor.open("/api/docs")
         page.get_by_text("Book a time").first.wait_for()
+        assert page.locator("html.dark-mode").count() == 1
 
     def test_a_sample_can_be_copied_and_its_language_stays(self, visit, db):
         visitor = visit(permissions=["clipboard-read", "clipboard-write"])

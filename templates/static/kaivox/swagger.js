@@ -1,6 +1,11 @@
 "use strict";
 
 const place = document.getElementById("swagger-ui");
+const root = document.documentElement;
+
+const colour = () => { root.classList.toggle("dark-mode", root.dataset.colours === "dark"); };
+colour();
+new MutationObserver(colour).observe(root, { attributeFilter: ["data-colours"] });
 
 SwaggerUIBundle({
   url: place.dataset.schema,
