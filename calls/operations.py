@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from appointments.models import Appointment
@@ -25,7 +24,7 @@ from customers.operations import InvalidPhone, find_or_create_by_phone
 from customers.phones import to_e164
 from kaivox.api.prepared import Prepared
 from kaivox.businesses.models import Business
-from kaivox.businesses.write_lock import atomic_write
+from kaivox.businesses.write_lock import atomic_write, queue_for
 from webhooks.operations import record_event
 
 BY_PROVIDER: Final = "provider"
@@ -45,17 +44,8 @@ def merge_report(*, business: Business, provider: str, report: CallReport, now: 
     comes after it makes `call.analyzed`. Raises Unreadable.
     """
     report.check(now=now)
-    call = _lock(business, provider, report)
-    if call is None:
-        try:
-            # A savepoint: two messages may tell the same new call at once, and one comes second.
-            with transaction.atomic():
-                return _take_in(_new_call(business, provider, report, now), report, now)
-        except IntegrityError:
-            call = _lock(business, provider, report)
-            if call is None:
-                raise
-    return _take_in(call, report, now)
+    known = _lock(business, provider, report)
+    return _take_in(known or _new_call(business, provider, report, now), report, now)
 
 
 @atomic_write
@@ -107,7 +97,8 @@ class AppointmentLink:
 
 
 def _lock(business: Business, provider: str, report: CallReport) -> Call | None:
-    """Locks the call: messages about one call queue here."""
+    """Locks the call, also where nobody has told of it yet: messages about one call queue here."""
+    queue_for("call", business.pk, provider, report.provider_call_id)
     call: Call | None = _LOCKED.first(
         business_id=business.pk, provider=provider, provider_call_id=report.provider_call_id
     )

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from django.db import IntegrityError, transaction
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models.constants import OnConflict
 
 from kaivox.api.prepared import Prepared
 from kaivox.businesses.encryption import Unreadable
@@ -83,13 +84,21 @@ def record_event(
 
 def _insert_unless_told(event: Event, key: str) -> Event | None:
     """The event that was made under this key before, or None where this one is the first."""
-    try:
-        # A savepoint: the change may be told already, or by another transaction at this moment.
-        with transaction.atomic():
-            event.save(force_insert=True)
-    except IntegrityError:
+    # ON CONFLICT DO NOTHING, which waits for another transaction that tells the same change: what
+    # `save` in a savepoint would do, in one statement instead of three.
+    columns = [column for column in Event._meta.concrete_fields if not column.primary_key]
+    [inserted] = Event.objects._insert(  # type: ignore[attr-defined]
+        [event],
+        columns,
+        using=connection.alias,
+        returning_fields=[Event._meta.pk],
+        on_conflict=OnConflict.IGNORE,
+    )
+    if inserted is None:
         known: Event = Event.objects.for_business(event.business).get(dedup_key=key)
         return known
+    (event.pk,) = inserted
+    event._state.adding = False
     return None
 
 

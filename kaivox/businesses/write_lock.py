@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import functools
+import json
 import os
 import threading
 import time
@@ -85,6 +86,15 @@ def atomic_part(operation: Callable[P, R]) -> Callable[P, R]:
             return operation(*args, **kwargs)
 
     return in_transaction
+
+
+def queue_for(*what: object) -> None:
+    """Waits until no other transaction has queued for the same `what`, which need not be a row yet;
+    until the end of this one the others wait. On SQLite all writers queue for all."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            lock = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+            cursor.execute(lock, [json.dumps(what)])
 
 
 @contextmanager
