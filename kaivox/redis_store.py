@@ -5,11 +5,12 @@ and a breaker, so that an outage costs one request 100 ms every two seconds, not
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
 from functools import cache
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from django.conf import settings
 from redis import Redis
@@ -88,6 +89,39 @@ class Breaker:
             tell, self._outage_is_told = self._outage_is_told, False
         if tell:
             logger.warning("Redis is back: quotas are shared again")
+
+
+class Line:
+    """A connection for each thread that asks, kept open, for what every request needs.
+
+    The client takes one from its pool for each command and looks whether it still lives: a quarter
+    of the time that a command takes.
+    """
+
+    def __init__(self, client: Redis) -> None:
+        self._pool = client.connection_pool
+        self._of_thread = threading.local()
+
+    def ask(self, *command: str | int | bytes) -> Any:
+        """Redis' answer. Ask through a breaker."""
+        connection = self._connection()
+        try:
+            connection.send_command(*command)
+            return connection.read_response()
+        except NotConnected:  # it died while idle: once more, on a new one
+            connection.disconnect()
+            connection.send_command(*command)
+            return connection.read_response()
+
+    def _connection(self) -> Any:
+        kept: tuple[int, Any] | None = getattr(self._of_thread, "kept", None)
+        if kept is None or kept[0] != os.getpid():  # a fork's child must not talk on its parent's
+            kept = self._of_thread.kept = os.getpid(), self._connect()
+        return kept[1]
+
+    def _connect(self) -> Any:
+        # Not the pool's, which counts only what comes back to it.
+        return self._pool.connection_class(**self._pool.connection_kwargs)
 
 
 breaker = Breaker()

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from redis import Redis
 from redis.exceptions import NoScriptError
 
-from kaivox.redis_store import Breaker
+from kaivox.redis_store import Breaker, Line
 from ratelimits.window import Clock, DayUsage, Decision, Quota
 
 SCRIPT: Final = Path(__file__).with_name("window.lua").read_text(encoding="utf-8")
 _SHA: Final = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
-# Names in the script's hash after the number of the day: admitted, refused, peak minute.
-_PARTS: Final = ("", ":r", ":p")
+# The script's state: of the log, then of each day its number, admitted, refused, peak minute.
+_HEADER_BYTES: Final = 32
+_DAY: Final = struct.Struct(">4I")
+
+# Cuts off the days before ARGV[1]; they come newest first.
+_FORGET: Final = f"""
+local state, kept = redis.call('GET', KEYS[1]) or '', {_HEADER_BYTES}
+while kept < #state and struct.unpack('>I4', state, kept + 1) >= tonumber(ARGV[1]) do
+  kept = kept + {_DAY.size}
+end
+if kept < #state then
+  redis.call('SET', KEYS[1], string.sub(state, 1, kept), 'KEEPTTL')
+end
+"""
 
 
 class RedisWindow:
@@ -35,50 +48,61 @@ class RedisWindow:
         clock: Clock | None = None,
     ) -> None:
         self._client = client
+        self._line = Line(client)
         self._breaker = breaker
         self._prefix = prefix
         self._clock = clock
 
     def take(self, subject: str, quota: Quota, cost: int = 1) -> Decision:
-        keys = self._keys(subject)[: 1 if quota.per_day is None else 2]
-        now = "" if self._clock is None else self._clock()
-        arguments = (quota.per_minute, quota.per_day or 0, cost, now)
-        reply = self._breaker.call(lambda: self._run(*keys, *arguments, count=len(keys)))
-        admitted, minute_used, minute_reset, day_used, wait, instant = reply
-        return Decision(quota, bool(admitted), minute_used, minute_reset, day_used, wait, instant)
+        return _decision(quota, self._run(self._keys(subject), quota, cost))
+
+    def take_if(
+        self, subject: str, quota: Quota, cost: int, *, name: str, value: bytes | None
+    ) -> tuple[Decision | None, bytes | None]:
+        """`take`, where `value` stands at the key `name`, which shares the subject's hash tag; else
+        no decision. And what does stand there."""
+        reply = self._run((*self._keys(subject), name), quota, cost, value or b"")
+        if isinstance(reply, bytes):
+            return None, reply or None
+        return _decision(quota, reply), value
 
     def usage(self, subjects: Sequence[str]) -> dict[str, list[DayUsage]]:
         pipeline = self._client.pipeline(transaction=False)
         for subject in subjects:
-            pipeline.hgetall(self._keys(subject)[1])
+            pipeline.get(self._keys(subject)[1])
         kept = self._breaker.call(pipeline.execute)
-        return {subject: _days(figures) for subject, figures in zip(subjects, kept, strict=True)}
+        return {
+            subject: _days_of(state or b"") for subject, state in zip(subjects, kept, strict=True)
+        }
 
     def forget_days(self, subjects: Sequence[str], *, before: int) -> None:
-        old = {
-            subject: [f"{day.day}{part}" for day in days if day.day < before for part in _PARTS]
-            for subject, days in self.usage(subjects).items()
-        }
         pipeline = self._client.pipeline(transaction=False)
-        for subject, names in old.items():
-            if names:
-                pipeline.hdel(self._keys(subject)[1], *names)
+        for subject in subjects:
+            pipeline.eval(_FORGET, 1, self._keys(subject)[1], before)
         self._breaker.call(pipeline.execute)
 
     def _keys(self, subject: str) -> tuple[str, str]:
         tag = f"{self._prefix}:{{{subject}}}"
-        return f"{tag}:minute", f"{tag}:days"
+        return f"{tag}:log", f"{tag}:state"
 
-    def _run(self, *arguments: Any, count: int) -> list[int]:
+    def _run(self, keys: Sequence[str], quota: Quota, cost: int, *more: bytes) -> Any:
+        now = "" if self._clock is None else self._clock()
+        per_day = "" if quota.per_day is None else quota.per_day
+        rest = (len(keys), *keys, quota.per_minute, per_day, cost, now, *more)
+        return self._breaker.call(lambda: self._evaluate(*rest))
+
+    def _evaluate(self, *rest: str | int | bytes) -> Any:
         try:
-            return self._client.evalsha(_SHA, count, *arguments)
+            return self._line.ask("EVALSHA", _SHA, *rest)
         except NoScriptError:  # Redis was restarted
-            return self._client.eval(SCRIPT, count, *arguments)
+            return self._line.ask("EVAL", SCRIPT, *rest)
 
 
-def _days(kept: Mapping[bytes, bytes]) -> list[DayUsage]:
-    figures = {name.decode(): int(number) for name, number in kept.items()}
-    return [
-        DayUsage(day, *(figures.get(f"{day}{part}", 0) for part in _PARTS))
-        for day in sorted({int(name.partition(":")[0]) for name in figures})
-    ]
+def _decision(quota: Quota, reply: Sequence[int]) -> Decision:
+    admitted, minute_used, minute_reset, day_used, wait, now = reply
+    return Decision(quota, bool(admitted), minute_used, minute_reset, day_used, wait, now)
+
+
+def _days_of(state: bytes) -> list[DayUsage]:
+    """Oldest first."""
+    return [DayUsage(*day) for day in _DAY.iter_unpack(state[_HEADER_BYTES:])][::-1]

@@ -12,7 +12,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as NotConnected
 
 from kaivox import redis_store
-from kaivox.redis_store import Breaker, StoreAway
+from kaivox.redis_store import Breaker, Line, StoreAway
 
 
 def fails():
@@ -86,7 +86,19 @@ class TestBreaker:
         assert self.ask(breaker, lambda: "here") == "here"
 
 
-class TestClient:
+class TestClientAndLine:
+    """The two ways to ask; `ask` is either."""
+
+    @pytest.fixture(params=("client", "line"))
+    def ask_of(self, request):
+        def make(client):
+            if request.param == "client":
+                return lambda: client.get("x")
+            line = Line(client)
+            return lambda: line.ask("GET", "x")
+
+        return make
+
     @pytest.fixture
     def silent(self):
         """A server that accepts and never answers."""
@@ -101,27 +113,30 @@ class TestClient:
 
         return make
 
-    def test_a_redis_that_hangs_costs_less_than_a_tenth_of_a_second(self, silent, client_to):
-        client, breaker = client_to(silent), Breaker()
+    def test_a_redis_that_hangs_costs_less_than_a_tenth_of_a_second(
+        self, silent, client_to, ask_of
+    ):
+        ask, breaker = ask_of(client_to(silent)), Breaker()
         began = time.monotonic()
         with pytest.raises(StoreAway):
-            breaker.call(lambda: client.get("x"))
+            breaker.call(ask)
         first = time.monotonic() - began
         with pytest.raises(StoreAway):
-            breaker.call(lambda: client.get("x"))
+            breaker.call(ask)
         both = time.monotonic() - began
 
         assert 0.08 < first < 0.3
         assert both - first < 0.05
 
-    def test_a_connection_that_died_is_made_anew(self, client_to):
+    def test_a_connection_that_died_is_made_anew(self, client_to, ask_of):
         """As after a restart of Redis: nobody notices."""
         with socket.create_server(("127.0.0.1", 0)) as server:
             answers = threading.Thread(target=_answer_once_a_connection, args=(server, 2))
             answers.start()
             client, breaker = client_to(server.getsockname()[1]), Breaker()
+            ask = ask_of(client)
 
-            assert [breaker.call(lambda: client.get("x")) for _ in range(2)] == [b"1", b"1"]
+            assert [breaker.call(ask) for _ in range(2)] == [b"1", b"1"]
             answers.join()
         client.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from bisect import bisect_right, insort
 from concurrent.futures import ThreadPoolExecutor
 
@@ -188,6 +189,24 @@ class TestTheTwins:
         for pause, cost, quota in steps:
             clock.now += pause
             assert window.take("b1", quota, cost) == naive.take(clock.now, quota, cost)
+
+    @pytest.mark.skipif("redis" not in KINDS, reason="the embedded profile has one window")
+    @pytest.mark.parametrize("seed", range(3))
+    def test_agree_for_many_minutes_of_busy_traffic(self, seed):
+        """Long enough for the script's log to be begun anew many times, in every way there is."""
+        chance, clock = random.Random(seed), HandClock(NOON)
+        script, memory = make_window("redis", clock), make_window("memory", clock)
+        quota = Quota(200, 100_000)
+        for _ in range(60):
+            pause = chance.choice([0.001, 0.05, 0.3, 1, 20, 70])
+            for _ in range(chance.randrange(100)):
+                clock.passes(chance.uniform(0, 2 * pause))
+                cost = chance.choice([0, 1, 1, 1, 5])
+                assert script.take("b1", quota, cost) == memory.take("b1", quota, cost)
+            if chance.random() < 0.1:
+                clock.passes(-chance.choice([1, 59, 61, 90]))
+            quota = chance.choice([quota, quota, Quota(200, 100_000), Quota(40, 100_000)])
+        assert script.usage(["b1"])["b1"][-1:] == memory.usage(["b1"])["b1"]
 
 
 class NaiveWindow:
