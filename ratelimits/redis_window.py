@@ -59,8 +59,7 @@ class RedisWindow:
     def take_if(
         self, subject: str, quota: Quota, cost: int, *, name: str, value: bytes | None
     ) -> tuple[Decision | None, bytes | None]:
-        """`take`, where `value` stands at the key `name`, which shares the subject's hash tag; else
-        no decision. And what does stand there."""
+        """`name` is a key of Redis that shares the subject's hash tag."""
         reply = self._run((*self._keys(subject), name), quota, cost, value or b"")
         if isinstance(reply, bytes):
             return None, reply or None

@@ -14,7 +14,7 @@ from kaivox.redis_store import StoreAway
 from ratelimits.memory_window import MemoryWindow
 from ratelimits.models import DailyUsage
 from ratelimits.redis_window import RedisWindow
-from ratelimits.window import DayUsage, Decision, Quota, Window
+from ratelimits.window import DayUsage, Decision, Quota, SharedWindow, Window
 
 PREFIX: Final = "quota"
 
@@ -64,7 +64,7 @@ class GuardedWindow:
 
     MANY: Final = 20_000
 
-    def __init__(self, shared: Window, local: MemoryWindow) -> None:
+    def __init__(self, shared: SharedWindow, local: MemoryWindow) -> None:
         self._shared = shared
         self._local = local
         self._last: dict[str, Decision] = {}
@@ -77,10 +77,17 @@ class GuardedWindow:
             if last is not None:
                 self._local.go_on_from(subject, last)
             return self._local.take(subject, quota, cost)
-        if len(self._last) >= self.MANY:
-            self._last.clear()
-        self._last[subject] = decision
+        self._note(subject, decision)
         return decision
+
+    def take_if(
+        self, subject: str, quota: Quota, cost: int, *, name: str, value: bytes | None
+    ) -> tuple[Decision | None, bytes | None]:
+        """Raises StoreAway: what stands at `name` is known to the shared window alone."""
+        decision, found = self._shared.take_if(subject, quota, cost, name=name, value=value)
+        if decision is not None:
+            self._note(subject, decision)
+        return decision, found
 
     def usage(self, subjects: Sequence[str]) -> dict[str, list[DayUsage]]:
         try:
@@ -91,6 +98,11 @@ class GuardedWindow:
     def forget_days(self, subjects: Sequence[str], *, before: int) -> None:
         with suppress(StoreAway):
             self._shared.forget_days(subjects, before=before)
+
+    def _note(self, subject: str, decision: Decision) -> None:
+        if len(self._last) >= self.MANY:
+            self._last.clear()
+        self._last[subject] = decision
 
 
 def _shared(prefix: str) -> Window:

@@ -16,8 +16,9 @@ from rest_framework.exceptions import ErrorDetail, Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from kaivox.businesses.marks import Mark, mark_of, name_of
 from kaivox.businesses.models import ApiKey, Business, Plan
-from ratelimits.stores import current_window, of_business
+from ratelimits.stores import GuardedWindow, current_window, of_business
 from ratelimits.window import Decision, Quota
 
 if TYPE_CHECKING:  # REST framework imports this module while it builds its views
@@ -52,15 +53,37 @@ class PlanThrottle(BaseThrottle):
         caller: Any = request.auth
         if getattr(caller, "business", None) is None or caller.business.plan != self.plan:
             return True
-        decision = self._take(caller.business, _cost(request, view))
+        decision = vars(request._request).pop("charged", None)
+        if decision is None:
+            cost = _cost(caller, request, view)
+            decision = current_window().take(*self._account_of(caller.business), cost)
         request._request.quota = decision  # type: ignore[attr-defined]
         if not decision.admitted and not settings.RATE_LIMIT_SHADOW:
             raise QuotaUsedUp(decision)
         return True
 
-    def _take(self, business: Business, cost: int) -> Decision:
+    def charge_if_unchanged(
+        self, request: Request, view: APIView, key: ApiKey, seen: Mark
+    ) -> Mark | None:
+        """Charges the call while the key's mark is read, before the throttles' turn; nothing where
+        the mark is another than `seen`. The mark, or None where this throttle has no part in it.
+        Raises StoreAway."""
+        window = current_window()
+        if key.business.plan != self.plan or not isinstance(window, GuardedWindow):
+            return None
+        decision, value = window.take_if(
+            *self._account_of(key.business),
+            _cost(key, request, view),
+            name=name_of(key.business_id),
+            value=seen.value,
+        )
+        if decision is not None:
+            request._request.charged = decision  # type: ignore[attr-defined]
+        return mark_of(value, key.business_id)
+
+    def _account_of(self, business: Business) -> tuple[str, Quota]:
         quota = quota_in_force(business, Quota(self.per_minute, self.per_day), timezone.now())
-        return current_window().take(of_business(business.pk), quota, cost)
+        return of_business(business.pk), quota
 
 
 class StarterThrottle(PlanThrottle):
@@ -99,8 +122,8 @@ def quota_in_force(business: Business, plan_quota: Quota, now: datetime) -> Quot
     return Quota(override.per_minute, override.per_day)
 
 
-def _cost(request: Request, view: APIView) -> int:
-    if not isinstance(request.auth, ApiKey):
+def _cost(caller: Any, request: Request, view: APIView) -> int:
+    if not isinstance(caller, ApiKey):
         return 0  # a person in a browser does not use up the business's quota
     if request.method in ("GET", "HEAD") and not getattr(view, "charged", True):
         return 0

@@ -124,6 +124,15 @@ class Window(Protocol):
         """Drops the figures of days before `before` (days since 1970)."""
 
 
+class SharedWindow(Window, Protocol):
+    """A window that keeps other values too, and reads one in the same step."""
+
+    def take_if(
+        self, subject: str, quota: Quota, cost: int, *, name: str, value: bytes | None
+    ) -> tuple[Decision | None, bytes | None]:
+        """`take`, where `value` stands at `name`; else no decision. And what does stand there."""
+
+
 def clock() -> int:
     """Microseconds since 1970, now."""
     return time.time_ns() // 1000

@@ -7,6 +7,8 @@ when it is wrong. An `Authorization` of another scheme belongs to somebody else 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar, Final
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -18,6 +20,7 @@ from rest_framework.request import Request
 from kaivox.businesses import keys
 from kaivox.businesses.key_cache import find_key, is_remembered
 from kaivox.businesses.known_keys import may_be_known
+from kaivox.businesses.marks import Mark, read_mark
 from kaivox.businesses.models import ApiKey, Business, Membership, Role
 from kaivox.businesses.scopes import ALL_SCOPES, READ_SCOPES
 from kaivox.businesses.second_factor import lacks_second_factor
@@ -80,13 +83,31 @@ class KeyAuthentication(BaseAuthentication):
         if not keys.is_well_formed(secret):
             raise InvalidApiKey
         _refuse_guessers(secret, request)
-        key = find_key(secret)
         now = timezone.now()
-        if key is None or key.is_revoked(now) or (self.in_url and not key.query_allowed):
+        key = find_key(secret, partial(self._read_mark, request, now))
+        if key is None:
             raise InvalidApiKey
-        if key.is_expired(now):
-            raise ExpiredApiKey
+        refusal = self._refusal_of(key, now)
+        if refusal is not None:
+            raise refusal
         return key
+
+    def _read_mark(self, request: Request, now: datetime, key: ApiKey, seen: Mark) -> Mark:
+        """Redis is asked once for a call: whoever charges it reads the mark along with that, and
+        charges nothing where the mark is no longer the one `seen`."""
+        view = request.parser_context.get("view")
+        if view is not None and self._refusal_of(key, now) is None:
+            for throttle in view.get_throttles():
+                charge = getattr(throttle, "charge_if_unchanged", None)
+                mark: Mark | None = charge and charge(request, view, key, seen)
+                if mark is not None:
+                    return mark
+        return read_mark(key.business_id)
+
+    def _refusal_of(self, key: ApiKey, now: datetime) -> AuthenticationFailed | None:
+        if key.is_revoked(now) or (self.in_url and not key.query_allowed):
+            return InvalidApiKey()
+        return ExpiredApiKey() if key.is_expired(now) else None
 
 
 class HeaderKeyAuthentication(KeyAuthentication):

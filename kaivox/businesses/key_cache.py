@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import hmac
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from django.conf import settings
 
 from kaivox.businesses import keys
-from kaivox.businesses.marks import Mark, read_mark
+from kaivox.businesses.marks import Mark, read_mark, stands_here
 from kaivox.businesses.models import ApiKey
 from kaivox.redis_store import StoreAway
 
 # Bounds how long a change can go unseen when Redis is away at the moment of the change.
 REMEMBERED_SECONDS: Final = 5.0
 MANY: Final = 20_000
+
+# Reads the mark of a key's business; is told the mark with which the key was remembered.
+ReadMark = Callable[[ApiKey, Mark], Mark]
 
 _NOBODY: Final = keys.digest_of("nobody's key")
 
@@ -35,16 +39,19 @@ class _Found:
 _found: dict[str, _Found] = {}
 
 
-def find_key(secret: str) -> ApiKey | None:
+def find_key(secret: str, read: ReadMark | None = None) -> ApiKey | None:
     """The key whose secret this is, with its business; shared between requests, so read only.
 
-    It may be revoked or expired: that is the caller's to judge, at the caller's `now`.
+    It may be revoked or expired: that is the caller's to judge, at the caller's `now`. `read` is
+    for a caller who has more to ask of Redis in the same breath; it is called where the mark alone
+    decides whether the remembered key holds.
     """
     digest = keys.digest_of(secret)
     last = _found.get(digest)
+    may_hold = last is not None and time.monotonic() < last.until
     # Read before the query: a change that comes between the two is then seen next time.
-    mark = _mark_or_none(last.key.business_id) if last else None
-    if last and mark is not None and mark == last.mark and time.monotonic() < last.until:
+    mark = _mark_now(last, read if may_hold else None) if last else None
+    if last and may_hold and mark is not None and mark == last.mark:
         return last.key
     key = look_up(secret[: keys.PREFIX_LENGTH], digest)
     if key is None:
@@ -73,8 +80,12 @@ def look_up(prefix: str, digest: str) -> ApiKey | None:
     return key if hmac.compare_digest(stored, digest) else None
 
 
-def _mark_or_none(business_id: int) -> Mark | None:
+def _mark_now(last: _Found, read: ReadMark | None) -> Mark | None:
+    """None: not known."""
+    business_id = last.key.business_id
     try:
+        if read and last.mark is not None and stands_here(last.mark, business_id):
+            return read(last.key, last.mark)
         return read_mark(business_id)
     except StoreAway:
         return None

@@ -13,7 +13,7 @@ import secrets
 from collections import Counter
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from django.conf import settings
 from django.db import transaction
@@ -29,7 +29,12 @@ _MARK_SECONDS: Final = 600
 # Instead of a business's id: changes of any business.
 EVERYBODY: Final = 0
 
-Mark = tuple[Any, int]
+
+class Mark(NamedTuple):
+    """`value` as all processes see it, and how many changes this one has made itself."""
+
+    value: Any
+    own: int
 
 
 class _Marks(Protocol):
@@ -40,11 +45,11 @@ class _Marks(Protocol):
 
 class _InRedis:
     def read(self, business_id: int) -> Any:
-        return redis_store.breaker.call(lambda: redis_store.client().get(_name(business_id)))
+        return redis_store.breaker.call(lambda: redis_store.client().get(name_of(business_id)))
 
     def leave(self, business_id: int) -> None:
         pipeline = redis_store.client().pipeline(transaction=False)
-        for name in (_name(business_id), _name(EVERYBODY)):
+        for name in (name_of(business_id), name_of(EVERYBODY)):
             pipeline.set(name, secrets.token_hex(8), ex=_MARK_SECONDS)
         redis_store.breaker.call(pipeline.execute)
 
@@ -75,7 +80,17 @@ _own: Counter[int] = Counter()
 
 def read_mark(business_id: int) -> Mark:
     """Equal to the one read before unless something changed in between. Raises StoreAway."""
-    return _marks().read(business_id), _own[business_id]
+    return mark_of(_marks().read(business_id), business_id)
+
+
+def mark_of(value: Any, business_id: int) -> Mark:
+    """The mark of which somebody else has read the value in Redis, at `name_of(business_id)`."""
+    return Mark(value, _own[business_id])
+
+
+def stands_here(mark: Mark, business_id: int) -> bool:
+    """Whether this process at least has changed nothing since."""
+    return mark.own == _own[business_id]
 
 
 def leave_mark(business_id: int) -> None:
@@ -99,5 +114,6 @@ def _marks() -> _Marks:
     return _InRedis() if settings.REDIS_URL else _InFile(settings.VAR / "changed")
 
 
-def _name(business_id: int) -> str:
+def name_of(business_id: int) -> str:
+    """The mark's key in Redis, which shares its hash tag with the business's quota."""
     return f"access:{{b{business_id}}}"

@@ -153,22 +153,20 @@ def _script() -> None:
     redis = Redis.from_url(settings.REDIS_URL)
     prefix = f"bench:{secrets.token_hex(4)}"
     window, quota = RedisWindow(redis, Breaker(), prefix=prefix), Quota(500, 100_000)
-    redis.config_resetstat()
-    for _ in range(5_000):
-        window.take("b1", quota)
-    spent = redis.info("commandstats")["cmdstat_evalsha"]["usec_per_call"]
+
+    def spent(subjects: list[str]) -> str:
+        redis.config_resetstat()
+        for subject in subjects:
+            window.take(subject, quota)
+        return f"{redis.info('commandstats')['cmdstat_evalsha']['usec_per_call']:5.1f} us a call"
+
+    one, many = ["b1"] * 5_000, [f"b{number % 500 + 10}" for number in range(5_000)]
+    print(f"\nThe script inside Redis: {spent(one)}, a tenth of them admitted")
     keys = sorted(redis.scan_iter(f"{prefix}:*"))
     memory = sum(redis.memory_usage(key, samples=0) for key in keys)
-    redis.delete(*keys)
-    print(f"\nThe script inside Redis: {spent:.1f} us a call, a tenth of them admitted")
-    for number in range(5_000):
-        window.take(f"b{number % 500 + 10}", quota)
-    redis.config_resetstat()
-    for number in range(5_000):
-        window.take(f"b{number % 500 + 10}", quota)
-    spent = redis.info("commandstats")["cmdstat_evalsha"]["usec_per_call"]
+    spent(many)
+    print(f"                         {spent(many)}, all admitted, 500 businesses")
     redis.delete(*redis.scan_iter(f"{prefix}:*"))
-    print(f"                         {spent:.1f} us a call, all admitted, 500 businesses")
     print(f"Memory of a business at 500 a minute: {memory:,} bytes in {len(keys)} keys")
 
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+import time_machine
+from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
-from kaivox.businesses.models import Business
+from kaivox.businesses import marks
+from kaivox.businesses.models import ApiKey, Business
 from kaivox.businesses.operations import change_plan
+from kaivox.redis_store import Line
 from ratelimits.operations import agree_quota, end_agreed_quota
+from ratelimits.stores import current_window, of_business
+from ratelimits.window import Quota
 from tests.factories import make_business, make_key, make_user
 
 URL = "/api/v1/appointments"
@@ -220,3 +226,62 @@ class TestAgreedQuota:
         call("/api/v1/business")
         with django_assert_num_queries(0):
             call("/api/v1/business")
+
+
+@pytest.mark.skipif(not settings.REDIS_URL, reason="the embedded profile has no Redis")
+class TestOneQuestion:
+    """Whether a remembered key still holds and what is left of its quota are asked at once."""
+
+    @pytest.fixture
+    def secret(self, starter, client_of):
+        secret = make_key(starter)
+        for _ in range(2):  # the second time it is remembered
+            client_of(secret).get(URL)
+        return secret
+
+    @pytest.fixture
+    def asked(self, secret, monkeypatch):
+        asked = []
+        line_ask, read_mark = Line.ask, marks._InRedis.read
+        monkeypatch.setattr(Line, "ask", lambda *a: asked.append("quota") or line_ask(*a))
+        monkeypatch.setattr(
+            marks._InRedis, "read", lambda *a: asked.append("mark") or read_mark(*a)
+        )
+        return asked
+
+    def used(self, starter):
+        return current_window().take(of_business(starter.pk), Quota(30, 5_000), cost=0).day_used
+
+    def changed_elsewhere(self, starter, **changes):
+        """As another process: past our models, which would tell ours by themselves."""
+        ApiKey._base_manager.filter(business=starter).update(**changes)
+        marks._marks().leave(starter.pk)
+
+    def test_for_a_remembered_key(self, secret, client_of, asked, django_assert_num_queries):
+        with django_assert_num_queries(0):
+            answer = client_of(secret).get("/api/v1/business")
+
+        assert answer.json()["data"]["usage"]["day"]["used"] == 2
+        assert asked == ["quota"]
+        assert client_of(secret).get(URL)["X-RateLimit-Remaining"] == "27"
+
+    def test_a_key_revoked_meanwhile_is_not_charged(self, secret, starter, client_of):
+        self.changed_elsewhere(starter, revoked_at=timezone.now())
+
+        assert client_of(secret).get(URL).status_code == 401
+        assert self.used(starter) == 2
+
+    def test_a_key_changed_meanwhile_is_charged_once(self, secret, starter, client_of):
+        self.changed_elsewhere(starter, name="Another name")
+
+        assert client_of(secret).get(URL)["X-RateLimit-Remaining"] == "27"
+        assert self.used(starter) == 3
+
+    def test_a_key_that_expired_meanwhile_is_not_charged(self, secret, starter, client_of):
+        self.changed_elsewhere(starter, expires_at=timezone.now() + timedelta(seconds=60))
+        client_of(secret).get(URL)
+        with time_machine.travel(timezone.now() + timedelta(seconds=61)):
+            answer = client_of(secret).get(URL)
+
+        assert answer.json()["code"] == "expired_api_key"
+        assert self.used(starter) == 3
