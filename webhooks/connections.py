@@ -12,13 +12,13 @@ import socket
 import ssl
 import threading
 import time
-from functools import cache
+from collections import OrderedDict
+from functools import cache, lru_cache
 from http.client import HTTPResponse, IncompleteRead
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import certifi
 from django.conf import settings
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
     ConnectTimeoutError,
@@ -26,27 +26,42 @@ from urllib3.exceptions import (
     NameResolutionError,
     NewConnectionError,
 )
+from urllib3.util import parse_url
 
 from webhooks.deadlines import Deadline
-from webhooks.destinations import Resolved, is_allowed, resolve
+from webhooks.destinations import Resolved, is_allowed, port_of, resolve
 
 CONNECT_SECONDS: Final = 5.0
-_HOSTS_KEPT: Final = 256
+_ORIGINS_KEPT: Final = 256
+_KEPT_PER_ORIGIN: Final = 16
 
 
 class BlockedDestination(HTTPError):
     """The name leads to an address that is not allowed."""
 
 
-class RequestState(threading.local):
-    """What the connections of this thread work for, set by `webhooks.delivery`."""
+class Origin(NamedTuple):
+    """What a connection leads to."""
 
-    deadline: Deadline | None = None
-    # Whether the present request opened a connection, rather than finding one kept.
-    opened: bool = False
+    scheme: str
+    host: str
+    port: int
 
 
-state = RequestState()
+class Target(NamedTuple):
+    """A receiver's URL, taken apart."""
+
+    origin: Origin
+    host_header: str
+    path: str
+
+
+@lru_cache(maxsize=1024)
+def target_of(url: str) -> Target:
+    parsed = parse_url(url)
+    scheme, host = parsed.scheme or "", parsed.host or ""
+    origin = Origin(scheme, host.strip("[]"), port_of(parsed))
+    return Target(origin, parsed.netloc or "", parsed.request_uri)
 
 
 class _Lines:
@@ -64,7 +79,7 @@ class _Lines:
         return getattr(self.file, name)
 
 
-class _WholeHead(HTTPResponse):
+class WholeHead(HTTPResponse):
     """An answer whose head ends as it must. http.client takes the end of the connection for the end
     of the head, and would read a success where the receiver died in the middle of a header."""
 
@@ -80,16 +95,15 @@ class _WholeHead(HTTPResponse):
             raise IncompleteRead(lines.last)
 
 
-class _Guarded(HTTPConnection):
-    response_class = _WholeHead
-    _head: bytes | None = None
+class Guarded(HTTPConnection):
+    """A connection to allowed addresses only; `deadline` is that of the request it works for."""
+
+    deadline: Deadline | None = None
 
     def _new_conn(self) -> socket.socket:
-        state.opened = True
-        self._report_to_deadline()
         patience = CONNECT_SECONDS
-        if state.deadline is not None:
-            patience = min(patience, max(0.05, state.deadline.seconds_left))
+        if self.deadline is not None:
+            patience = min(patience, max(0.05, self.deadline.seconds_left))
         until = time.monotonic() + patience
         host = self._dns_host.strip("[]")
         try:
@@ -128,46 +142,46 @@ class _Guarded(HTTPConnection):
             raise
         return connected
 
-    def send(self, data: Any) -> None:
-        """Head and body leave together, in one packet where they fit."""
-        if self._head is None:
-            self._head = data  # waits for the body, which every request of ours has
-            return
-        head, self._head = self._head, b""
-        super().send(head + data)
 
-    def putrequest(self, method: str, url: str, *args: bool, **kwargs: bool) -> None:
-        self._head = None
-        self._report_to_deadline()
-        if state.deadline is not None and state.deadline.is_over:
-            raise TimeoutError
-        super().putrequest(method, url, *args, **kwargs)
-
-    def _report_to_deadline(self) -> None:
-        if state.deadline is not None:
-            state.deadline.connection = self
-
-
-class _GuardedTLS(_Guarded, HTTPSConnection):
+class GuardedTLS(Guarded, HTTPSConnection):
     pass
 
 
-class _Pool(HTTPConnectionPool):
-    ConnectionCls: Any = _Guarded
+def new_connection(origin: Origin) -> Guarded:
+    """A connection that is not open yet. No proxies, no cookies, no .netrc."""
+    if origin.scheme == "https":
+        return GuardedTLS(origin.host, origin.port, ssl_context=_trust(settings.WEBHOOK_CA_FILE))
+    return Guarded(origin.host, origin.port)
 
 
-class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls: Any = _GuardedTLS
+class KeptConnections:
+    """Open connections that wait for their next request."""
 
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_origin: OrderedDict[Origin, list[Guarded]] = OrderedDict()
 
-def new_manager(*, kept_per_host: int = 16) -> PoolManager:
-    """Connection pools of guarded connections. No proxies, no cookies, no .netrc: urllib3 has none
-    of these unless it is asked."""
-    manager = PoolManager(
-        num_pools=_HOSTS_KEPT, maxsize=kept_per_host, ssl_context=_trust(settings.WEBHOOK_CA_FILE)
-    )
-    manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
-    return manager
+    def take(self, origin: Origin) -> Guarded | None:
+        """One that the receiver has not closed, as far as can be seen."""
+        while True:
+            with self._lock:
+                kept = self._by_origin.get(origin)
+                connection = kept.pop() if kept else None
+            if connection is None or connection.is_connected:
+                return connection
+            connection.close()
+
+    def keep(self, origin: Origin, connection: Guarded) -> None:
+        superfluous: list[Guarded] = [connection]
+        with self._lock:
+            kept = self._by_origin.setdefault(origin, [])
+            if len(kept) < _KEPT_PER_ORIGIN:
+                kept.append(superfluous.pop())
+            self._by_origin.move_to_end(origin)
+            if len(self._by_origin) > _ORIGINS_KEPT:
+                superfluous += self._by_origin.popitem(last=False)[1]
+        for one in superfluous:
+            one.close()
 
 
 @cache

@@ -34,6 +34,10 @@ class Deadline:
     def seconds_left(self) -> float:
         return self.at - time.monotonic()
 
+    def let_go(self) -> None:
+        """Its connection is not cut any more: from now on it is somebody else's."""
+        _watch.remove(self)
+
     def cut(self) -> None:
         sock = getattr(self.connection, "sock", None)
         if sock is None:
@@ -61,7 +65,7 @@ class _Watch:
                 self._thread.start()
 
     def remove(self, deadline: Deadline) -> None:
-        # Under the lock: afterwards the connection belongs to somebody else's request.
+        # Under the lock: nothing is cut afterwards.
         with self._lock:
             self._under_way.discard(deadline)
 

@@ -26,13 +26,15 @@ from kaivox.businesses.write_lock import write_transaction
 from kaivox.errors import Unavailable
 from webhooks import delivery
 from webhooks.delivery import Answer
-from webhooks.outbox import Claim, claim_due, settle
+from webhooks.outbox import Claim, claim_due, is_something_due, settle
 
 logger = logging.getLogger(__name__)
 
 _AT_ONCE: Final = 100  # claims and answers of one transaction
 _DATABASE_REST_SECONDS: Final = 1.0
 _MOMENT_SECONDS: Final = 2.0  # as often as the sweep comes round
+_LOCKED_SECONDS: Final = 0.02  # longer than a claim holds its locks
+_LOOKS: Final = 5
 
 # A finished request, or None: look again, something new is due.
 _Inbox = SimpleQueue[tuple[Claim, Answer] | None]
@@ -49,6 +51,7 @@ class Dispatcher:
         self._look_again = False
         self._stopping = False
         self._next_retry: datetime | None = None
+        self._looks_left = _LOOKS
 
     def run(self) -> None:
         """Returns when nothing is due and nothing under way; at once where another call runs."""
@@ -77,24 +80,25 @@ class Dispatcher:
             return self._inbox
 
     def _send_all(self, inbox: _Inbox, senders: ThreadPoolExecutor) -> None:
-        under_way: list[Claim] = []
+        under_way: set[Claim] = set()
         answers: list[tuple[Claim, Answer]] = []
         while True:
             claims = self._settle_and_claim(answers, under_way)
             for claim in claims:
                 senders.submit(_send, claim, inbox)
-            under_way += claims
+            under_way.update(claims)
             answers = []
+            if claims:
+                self._looks_left = _LOOKS
             if any(claim.to_troubled for claim in claims):
                 continue  # these had been let in up to their share; the others come now
             if not under_way and self._may_leave(inbox):
                 return
             answers = _messages(inbox) if under_way else []
-            ended = {claim.attempt.pk for claim, _ in answers}
-            under_way = [claim for claim in under_way if claim.attempt.pk not in ended]
+            under_way -= {claim for claim, _ in answers}
 
     def _settle_and_claim(
-        self, answers: list[tuple[Claim, Answer]], under_way: list[Claim]
+        self, answers: list[tuple[Claim, Answer]], under_way: set[Claim]
     ) -> list[Claim]:
         limit = 0 if self._stopping else min(settings.WEBHOOK_SENDERS - len(under_way), _AT_ONCE)
         # Endpoints that fail get at most half of the senders, however many of them hang.
@@ -122,7 +126,7 @@ class Dispatcher:
 
     def _may_leave(self, inbox: _Inbox) -> bool:
         """False where there may be something to do; waits for a retry that is due in a moment, so
-        that it is not late by a sweep."""
+        that it is not late by a sweep, and for the locks of another process that claims."""
         retry_at, self._next_retry = self._next_retry, None
         if retry_at is not None and not self._stopping:
             wait = (retry_at - self._clock()).total_seconds()
@@ -130,6 +134,10 @@ class Dispatcher:
                 with suppress(Empty):
                     inbox.get(timeout=max(0.001, wait))
                 return False
+        if self._looks_left and not self._stopping and is_something_due(self._clock()):
+            self._looks_left -= 1
+            time.sleep(_LOCKED_SECONDS)
+            return False
         with self._lock:
             if self._look_again and not self._stopping:
                 self._look_again = False
@@ -139,8 +147,7 @@ class Dispatcher:
 
 
 def _send(claim: Claim, inbox: _Inbox) -> None:
-    attempt = claim.attempt
-    inbox.put((claim, delivery.post(attempt.url, attempt.request_headers, claim.body)))
+    inbox.put((claim, delivery.post(claim.url, claim.headers, claim.body)))
 
 
 def _messages(inbox: _Inbox) -> list[tuple[Claim, Answer]]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db.models import Q, QuerySet
 
 from webhooks import breaker
+from webhooks.any_of import AnyOf
 from webhooks.models import (
     Attempt,
     Delivery,
@@ -32,7 +33,7 @@ def note_successes(endpoint_ids: Collection[int]) -> None:
     """Closes breakers and forgets failures; writes nothing where there were none."""
     troubled = Q(failing_since__isnull=False) | Q(breaker_trips__gt=0) | Q(exhausted_in_a_row__gt=0)
     if endpoint_ids:
-        Endpoint.objects.filter(troubled, pk__in=endpoint_ids).update(**_HEALTHY)
+        Endpoint.objects.filter(troubled, AnyOf("pk", endpoint_ids)).update(**_HEALTHY)
 
 
 def note_failures(endpoint: Endpoint, *, exhausted: int, gone: bool, now: datetime) -> None:

@@ -123,6 +123,10 @@ class Endpoint(BusinessOwned):
 class Event(BusinessOwned):
     """Something that happened, as the bytes that every receiver gets. Never changes."""
 
+    # Without an index of its own, as each reference here that begins one of those below.
+    business = models.ForeignKey(
+        Business, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
     uid = models.CharField("event id", max_length=40, unique=True, editable=False)
     type = models.CharField(max_length=40)
     body = models.BinaryField()
@@ -179,8 +183,16 @@ class DeliveryQuerySet(BusinessQuerySet):
 class Delivery(BusinessOwned):
     """One event on its way to one endpoint."""
 
-    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="deliveries")
-    endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="deliveries")
+    # Written three times on its way, into each index.
+    business = models.ForeignKey(
+        Business, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    event = models.ForeignKey(
+        Event, on_delete=models.CASCADE, related_name="deliveries", db_index=False
+    )
+    endpoint = models.ForeignKey(
+        Endpoint, on_delete=models.CASCADE, related_name="deliveries", db_index=False
+    )
     status = models.CharField(max_length=9, choices=DeliveryStatus, default=DeliveryStatus.PENDING)
     # Why the next attempt is made.
     trigger = models.CharField(max_length=6, choices=Trigger, default=Trigger.AUTO)
@@ -261,8 +273,12 @@ class Attempt(models.Model):
     """One request. Written before it leaves, so that one which a crash cuts short has a row too."""
 
     business = models.ForeignKey(Business, on_delete=models.CASCADE, related_name="+")
-    endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="attempts")
-    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempts")
+    endpoint = models.ForeignKey(
+        Endpoint, on_delete=models.CASCADE, related_name="attempts", db_index=False
+    )
+    delivery = models.ForeignKey(
+        Delivery, on_delete=models.CASCADE, related_name="attempts", db_index=False
+    )
     number = models.PositiveIntegerField()
     trigger = models.CharField(max_length=6, choices=Trigger)
     url = models.CharField("URL", max_length=MAX_URL_LENGTH)

@@ -8,6 +8,7 @@ none is forgotten and none leaves without a row.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,9 +21,10 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Count, Exists, F, JSONField, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
-from urllib3.util import parse_url
 
 from kaivox.businesses.write_lock import atomic_write
+from webhooks.any_of import AnyOf
+from webhooks.connections import target_of
 from webhooks.delivery import Answer
 from webhooks.endpoint_health import note_failures, note_successes
 from webhooks.models import Attempt, Delivery, DeliveryStatus, Endpoint, Outcome
@@ -42,12 +44,18 @@ _MOST_IN_FLIGHT: Final = 16
 _told_of: set[int] = set()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Claim:
     """A request that is ours to make: its attempt row is committed, the lease runs."""
 
-    attempt: Attempt
     token: UUID
+    business_id: int
+    endpoint_id: int
+    delivery_id: int
+    number: int
+    trigger: str
+    url: str
+    headers: Mapping[str, str]
     body: bytes
     to_troubled: bool  # its endpoint has failed since its last success
 
@@ -90,14 +98,18 @@ def claim_due(*, limit: int, now: datetime, for_troubled: int | None = None) -> 
     token = uuid4()
     lease_until = now + timedelta(seconds=settings.WEBHOOK_LEASE_SECONDS)
     # Asks for the status again: the list of ids is from before the lock.
-    Delivery.objects.due(now).filter(pk__in=chosen).update(
+    Delivery.objects.due(now).filter(AnyOf("pk", chosen)).update(
         status=DeliveryStatus.IN_FLIGHT,
         attempt_count=F("attempt_count") + 1,
         lease_token=token,
         lease_until=lease_until,
         updated_at=now,
     )
-    return _open_attempts(_claimed(chosen, token), endpoints, token, now)
+    claims = [
+        _claim(row, endpoints[row.endpoint_id], token, now) for row in _claimed(chosen, token)
+    ]
+    _open_attempts(claims, now)
+    return claims
 
 
 def _endpoints_with_due(now: datetime) -> Any:
@@ -112,6 +124,11 @@ def _endpoints_with_due(now: datetime) -> Any:
         .filter(Exists(due), busy__lt=F("max_in_flight"))
         .annotate(due_ids=_FirstIds(first))
     )
+
+
+def is_something_due(now: datetime) -> bool:
+    """Whether an endpoint could be sent to; others may be claiming for it at this moment."""
+    return bool(_endpoints_with_due(now).exists())
 
 
 def _can_be_signed_for(endpoint: Endpoint, now: datetime) -> bool:
@@ -154,14 +171,14 @@ def _allowed_at_once(endpoint: Endpoint) -> int:
 
 def _in_flight(endpoint_ids: Sequence[int]) -> dict[int, int]:
     rows = Delivery.objects.filter(
-        endpoint__in=endpoint_ids, status=DeliveryStatus.IN_FLIGHT
+        AnyOf("endpoint_id", endpoint_ids), status=DeliveryStatus.IN_FLIGHT
     ).values("endpoint_id")
     return {row["endpoint_id"]: row["busy"] for row in rows.annotate(busy=Count("pk"))}
 
 
 def _claimed(delivery_ids: Sequence[int], token: UUID) -> Any:
     """Rows of what was won; plain tuples, for this runs for each request that we make."""
-    return Delivery.objects.filter(pk__in=delivery_ids, lease_token=token).values_list(
+    return Delivery.objects.filter(AnyOf("pk", delivery_ids), lease_token=token).values_list(
         "pk",
         "business_id",
         "endpoint_id",
@@ -174,39 +191,56 @@ def _claimed(delivery_ids: Sequence[int], token: UUID) -> Any:
     )
 
 
-def _open_attempts(
-    rows: Iterable[Any], endpoints: Mapping[int, Endpoint], token: UUID, now: datetime
-) -> list[Claim]:
-    claims = [
-        Claim(
-            attempt=_attempt(row, endpoints[row.endpoint_id], now),
-            token=token,
-            body=bytes(row.event__body),
-            to_troubled=endpoints[row.endpoint_id].failing_since is not None,
-        )
-        for row in rows
-    ]
-    Attempt.objects.bulk_create([claim.attempt for claim in claims])
-    return claims
-
-
-def _attempt(row: Any, endpoint: Endpoint, now: datetime) -> Attempt:
-    return Attempt(
+def _claim(row: Any, endpoint: Endpoint, token: UUID, now: datetime) -> Claim:
+    body = bytes(row.event__body)
+    return Claim(
+        token=token,
         business_id=row.business_id,
         endpoint_id=endpoint.pk,
         delivery_id=row.pk,
         number=row.attempt_count,
         trigger=row.trigger,
         url=endpoint.url,
-        request_headers=_request_headers(row, endpoint, now),
-        started_at=now,
+        headers=_request_headers(row, body, endpoint, now),
+        body=body,
+        to_troubled=endpoint.failing_since is not None,
     )
 
 
-def _request_headers(row: Any, endpoint: Endpoint, now: datetime) -> dict[str, str]:
-    body = bytes(row.event__body)
+def _open_attempts(claims: Sequence[Claim], now: datetime) -> None:
+    started_at = connection.ops.adapt_datetimefield_value(now)
+    _write_attempts(
+        """
+        INSERT INTO webhooks_attempt
+            (business_id, endpoint_id, delivery_id, number, trigger, url, request_headers,
+             started_at, outcome, error_message, response_body, response_truncated, reconnects)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 'in_flight', '', '', false, 0)""",
+        [
+            (
+                claim.business_id,
+                claim.endpoint_id,
+                claim.delivery_id,
+                claim.number,
+                claim.trigger,
+                claim.url,
+                json.dumps(claim.headers),
+                started_at,
+            )
+            for claim in claims
+        ],
+    )
+
+
+def _write_attempts(statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """By hand, for this runs for each request: the ORM takes longer over a row than the database,
+    and writes another statement for each number of rows."""
+    with connection.cursor() as cursor:
+        cursor.executemany(statement, rows)
+
+
+def _request_headers(row: Any, body: bytes, endpoint: Endpoint, now: datetime) -> dict[str, str]:
     return {
-        "Host": parse_url(endpoint.url).netloc or "",
+        "Host": target_of(endpoint.url).host_header,
         "Content-Type": "application/json",
         "Content-Length": str(len(body)),
         "Accept-Encoding": "identity",
@@ -234,7 +268,7 @@ def settle(answers: Sequence[tuple[Claim, Answer]], *, now: datetime) -> datetim
     already and the delivery may be on its way again.
     """
     held = _held(answers)
-    ended = [(claim, answer) for claim, answer in answers if claim.attempt.delivery_id in held]
+    ended = [(claim, answer) for claim, answer in answers if claim.delivery_id in held]
     if len(ended) < len(answers):
         logger.warning("%d webhook answers came after their lease", len(answers) - len(ended))
     if not ended:
@@ -243,60 +277,55 @@ def settle(answers: Sequence[tuple[Claim, Answer]], *, now: datetime) -> datetim
     won = [(claim, answer) for claim, answer in ended if answer.succeeded]
     lost = [(claim, answer) for claim, answer in ended if not answer.succeeded]
     _settle_successes(won, now)
-    note_successes({claim.attempt.endpoint_id for claim, _ in won})
-    if lost:
-        _settle_failures(lost, held, now)
-    retries = [row.retry_at for row in held.values() if row.status == DeliveryStatus.PENDING]
-    return min((at for at in retries if at is not None), default=None)
+    note_successes({claim.endpoint_id for claim, _ in won})
+    return _settle_failures(lost, now) if lost else None
 
 
-def _held(answers: Sequence[tuple[Claim, Answer]]) -> dict[int, Delivery]:
-    # Locks the deliveries: a sweep that finds their lease expired must wait, or come first.
+def _held(answers: Sequence[tuple[Claim, Answer]]) -> set[int]:
+    """The deliveries whose lease is still that of their claim."""
+    tokens = {claim.delivery_id: claim.token for claim, _ in answers}
+    # Locks them: a sweep that finds their lease expired must wait, or come first.
     rows = (
-        Delivery.objects.filter(
-            pk__in=[claim.attempt.delivery_id for claim, _ in answers],
-            lease_token__in={claim.token for claim, _ in answers},
-            status=DeliveryStatus.IN_FLIGHT,
-        )
+        Delivery.objects.filter(AnyOf("pk", tokens), status=DeliveryStatus.IN_FLIGHT)
         .select_for_update(no_key=True)
         .order_by("pk")
+        .values_list("pk", "lease_token")
     )
-    tokens = {claim.attempt.delivery_id: claim.token for claim, _ in answers}
-    return {row.pk: row for row in rows if tokens[row.pk] == row.lease_token}
+    return {pk for pk, token in rows if tokens[pk] == token}
 
 
 def _fill_attempts(ended: Sequence[tuple[Claim, Answer]], now: datetime) -> None:
-    # By hand: the ORM would write a CASE for each column, or send the whole rows once more.
-    statement = f"""
-        UPDATE {Attempt._meta.db_table}
+    finished_at = connection.ops.adapt_datetimefield_value(now)
+    _write_attempts(
+        """
+        UPDATE webhooks_attempt
         SET finished_at = %s, outcome = %s, http_status = %s, error_message = %s, duration_ms = %s,
             response_body = %s, response_truncated = %s, reconnects = %s
-        WHERE id = %s"""  # noqa: S608 - the table's name is ours
-    finished_at = connection.ops.adapt_datetimefield_value(now)
-    rows = [
-        (
-            finished_at,
-            answer.outcome.value,
-            answer.http_status,
-            answer.message,
-            answer.duration_ms,
-            answer.body,
-            answer.truncated,
-            answer.reconnects,
-            claim.attempt.pk,
-        )
-        for claim, answer in ended
-    ]
-    with connection.cursor() as cursor:
-        cursor.executemany(statement, rows)
+        WHERE delivery_id = %s AND number = %s""",
+        [
+            (
+                finished_at,
+                answer.outcome.value,
+                answer.http_status,
+                answer.message,
+                answer.duration_ms,
+                answer.body,
+                answer.truncated,
+                answer.reconnects,
+                claim.delivery_id,
+                claim.number,
+            )
+            for claim, answer in ended
+        ],
+    )
 
 
 def _settle_successes(won: Sequence[tuple[Claim, Answer]], now: datetime) -> None:
     by_status: dict[int | None, list[int]] = {}
     for claim, answer in won:
-        by_status.setdefault(answer.http_status, []).append(claim.attempt.delivery_id)
+        by_status.setdefault(answer.http_status, []).append(claim.delivery_id)
     for http_status, delivery_ids in by_status.items():
-        Delivery.objects.filter(pk__in=delivery_ids).update(
+        Delivery.objects.filter(AnyOf("pk", delivery_ids)).update(
             **SETTLED,
             status=DeliveryStatus.SUCCEEDED,
             delivered_at=now,
@@ -311,17 +340,17 @@ def _settle_successes(won: Sequence[tuple[Claim, Answer]], now: datetime) -> Non
 SETTLED: Final[Mapping[str, Any]] = {"retry_at": None, "lease_token": None, "lease_until": None}
 
 
-def _settle_failures(
-    lost: Sequence[tuple[Claim, Answer]], held: Mapping[int, Delivery], now: datetime
-) -> None:
+def _settle_failures(lost: Sequence[tuple[Claim, Answer]], now: datetime) -> datetime | None:
+    """Returns when the first of them is to be tried again, if any."""
+    deliveries = Delivery.objects.in_bulk([claim.delivery_id for claim, _ in lost])
     # Locks the endpoints: their counters change, and one may be switched off here.
     endpoints = Endpoint.objects.select_for_update(no_key=True).in_bulk(
-        sorted({claim.attempt.endpoint_id for claim, _ in lost})
+        sorted({claim.endpoint_id for claim, _ in lost})
     )
     exhausted: Counter[int] = Counter()
     gone: set[int] = set()
     for claim, answer in lost:
-        delivery = held[claim.attempt.delivery_id]
+        delivery = deliveries[claim.delivery_id]
         is_active = endpoints[delivery.endpoint_id].is_active
         if settle_failure(delivery, answer, endpoint_is_active=is_active, now=now):
             exhausted[delivery.endpoint_id] += 1
@@ -329,6 +358,8 @@ def _settle_failures(
             gone.add(delivery.endpoint_id)
     for endpoint in endpoints.values():
         note_failures(endpoint, exhausted=exhausted[endpoint.pk], gone=endpoint.pk in gone, now=now)
+    retries = (row.retry_at for row in deliveries.values() if row.status == DeliveryStatus.PENDING)
+    return min((at for at in retries if at is not None), default=None)
 
 
 # --- Sweep -------------------------------------------------------------------------------------

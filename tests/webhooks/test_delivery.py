@@ -23,7 +23,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 def on_loopback(settings):
     settings.WEBHOOK_ALLOW_PRIVATE = True
     settings.WEBHOOK_TIMEOUT_SECONDS = 0.5
-    delivery._manager.cache_clear()
+    delivery._kept.cache_clear()
 
 
 def send(url: str):
@@ -191,6 +191,34 @@ class TestConnections:
             assert send(url).reconnects == 0
             again = send(url)
         assert (again.outcome, again.reconnects) == (Outcome.SUCCEEDED, 1)
+
+    def test_are_given_up_oldest_first(self, monkeypatch):
+        monkeypatch.setattr(connections, "_ORIGINS_KEPT", 1)
+        with running_receiver() as one, running_receiver() as other:
+            for receiver in (one, other, one, one):
+                send(receiver.url)
+            assert (one.connections, other.connections) == (2, 1)
+
+    def test_of_one_receiver_are_kept_up_to_a_number(self, monkeypatch):
+        monkeypatch.setattr(connections, "_KEPT_PER_ORIGIN", 0)
+        with running_receiver() as receiver:
+            for _ in range(2):
+                send(receiver.url)
+            assert receiver.connections == 2
+
+    def test_that_the_receiver_closed_are_seen_before_they_are_used(self):
+        with raw_receiver(lambda connection: connection.sendall(OK)) as url:
+            assert send(url).reconnects == 0
+            time.sleep(0.05)
+            assert send(url).reconnects == 0
+
+
+class TestHeaders:
+    def test_end_where_they_end(self):
+        """No value of ours holds a line break; one that did would write headers of its own."""
+        with running_receiver() as receiver:
+            answer = post(receiver.url, {"X-KaiVox-Event": "a\r\nX-Admin: 1"}, b"{}")
+            assert (answer.outcome, receiver.requests) == (Outcome.PROTOCOL_ERROR, [])
 
 
 class TestCertificates:

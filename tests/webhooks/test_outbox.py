@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from kaivox.businesses.write_lock import write_transaction
 from tests.factories import make_business, make_endpoint, make_event
 from webhooks.delivery import Answer
 from webhooks.dispatch import Dispatcher
@@ -62,7 +64,7 @@ class TestClaimDue:
             make_event(business, now=NOW)
         other = make_endpoint(make_business())
         make_event(other.business, now=NOW)
-        served = {claim.attempt.endpoint_id for claim in claim_due(limit=2, now=NOW)}
+        served = {claim.endpoint_id for claim in claim_due(limit=2, now=NOW)}
         assert served == {endpoint.pk, other.pk}
 
     def test_leaves_endpoints_alone_that_are_off_or_held_back(self, business, endpoint):
@@ -85,7 +87,7 @@ class TestClaimDue:
         other = make_endpoint(make_business())
         make_event(other.business, now=NOW)
         (claim,) = claim_due(limit=1, now=NOW)
-        assert claim.attempt.endpoint_id == other.pk
+        assert claim.endpoint_id == other.pk
 
     def test_an_unreadable_secret_holds_back_its_endpoint_alone(
         self, business, endpoint, settings, caplog
@@ -95,7 +97,7 @@ class TestClaimDue:
         other = make_endpoint(make_business())
         make_event(other.business, now=NOW)
         (claim,) = claim_due(limit=10, now=NOW)
-        assert claim.attempt.endpoint_id == other.pk
+        assert claim.endpoint_id == other.pk
         assert f"Webhooks to endpoint {endpoint.pk} wait" in caplog.text
 
     def test_gives_failing_endpoints_no_more_than_their_share(self, business, endpoint):
@@ -171,7 +173,7 @@ class TestSettle:
         assert (delivery.next_attempt_at, delivery.failure_count) == (planned, 1)
         assert delivery.status == "pending"
         (claim,) = claim_due(limit=1, now=planned)
-        assert claim.attempt.trigger == "auto"
+        assert claim.trigger == "auto"
 
     def test_a_manual_failure_of_what_had_arrived_leaves_it_so(self, business, endpoint):
         from webhooks.operations import redeliver
@@ -247,3 +249,25 @@ class TestManyAtOnce:
         for thread in threads:
             thread.join(30)
         assert sum(claimed) == 2
+
+    def test_waits_for_the_locks_of_another_that_claims(self, receiver, business):
+        """They last for milliseconds: whoever left would miss all that is due after them."""
+        endpoint = make_endpoint(business, url=receiver.url)
+        make_event(business)
+        locked = threading.Event()
+
+        def hold() -> None:
+            try:
+                with write_transaction():
+                    Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+                    locked.set()
+                    time.sleep(0.04)
+            finally:
+                connection.close()
+
+        other = threading.Thread(target=hold)
+        other.start()
+        assert locked.wait(10)
+        Dispatcher().run()
+        other.join(10)
+        assert len(receiver.requests) == 1
