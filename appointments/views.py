@@ -38,8 +38,11 @@ from appointments.serializers import (
     StatusPatch,
 )
 from appointments.slots import Slot, find_slots
+from customers.models import Customer
 from kaivox.api.responses import Answer
 from kaivox.api.viewsets import BusinessViewSet, ReadViewSet
+from services.models import Service
+from staff.models import StaffMember
 
 PLACE_REFUSALS = (
     SlotUnavailable,
@@ -58,6 +61,7 @@ class AppointmentViewSet(ReadViewSet):
 
     scope = "appointments"
     queryset = Appointment.objects.with_names()
+    shown_from = (Appointment, Customer, Service, StaffMember)
     serializer_class = AppointmentSerializer
     filterset_class = AppointmentFilters
     ordering = "start_time"

@@ -5,6 +5,7 @@ from typing import Any
 from calls.filters import CallFilters
 from calls.models import Call
 from calls.serializers import CallSerializer, CallWithTranscript
+from customers.models import Customer
 from kaivox.api.ordering import cursor_of
 from kaivox.api.pagination import order_of
 from kaivox.api.viewsets import ReadViewSet
@@ -19,6 +20,7 @@ class CallViewSet(ReadViewSet):
 
     scope = "calls"
     queryset = Call.objects.with_names()
+    shown_from = (Call, Customer)
     serializer_class = CallSerializer
     detail_serializer_class = CallWithTranscript
     filterset_class = CallFilters

@@ -16,6 +16,7 @@ class CustomerViewSet(ReadViewSet):
 
     scope = "customers"
     queryset = Customer.objects.all()
+    shown_from = (Customer,)
     serializer_class = CustomerSerializer
     filterset_class = CustomerFilters
     ordering = "-created_at"

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.test import Client, TransactionTestCase
 from rest_framework.test import APIClient
 
+from kaivox.api import remembered
 from kaivox.businesses import key_cache
 from kaivox.businesses.models import Business
 from ratelimits import stores
@@ -63,11 +64,12 @@ def pytest_report_header() -> str | None:
 
 @pytest.fixture(autouse=True)
 def fresh_quotas(settings):
-    """No test sees what another has used up, nor the keys that another has looked up. Notes that
+    """No test sees what another has used up, nor what another has looked up or counted. Notes that
     are written now and then, after an answer, would make the number of queries a matter of luck."""
     settings.KEY_USE_WRITTEN_EVERY_SECONDS = settings.USAGE_WRITTEN_EVERY_SECONDS = math.inf
     stores.start_afresh(prefix=f"test:{uuid.uuid4().hex}")
     key_cache.forget_all()
+    remembered.forget_all()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -38,7 +37,7 @@ def etag_of(encoded: bytes) -> str:
     return f'"{hashlib.blake2b(encoded, digest_size=12).hexdigest()}"'
 
 
-def tags_of(header: str) -> Iterable[str]:
+def tags_of(header: str) -> set[str]:
     """The entity tags of `If-Match` or `If-None-Match`, without the `W/` that a compressing proxy
     puts in front of a strong tag of ours: the representation behind it is the same."""
     return {tag.strip().removeprefix("W/") for tag in header.split(",")}

@@ -30,6 +30,7 @@ class Pages(BasePagination):
 
     meta: dict[str, Any]
     _read: Callable[..., QuerySet[Any]]
+    _count: Callable[[QuerySet[Any]], int]
 
     def paginate_queryset(
         self, queryset: QuerySet[Any], request: Request, view: Any = None
@@ -38,6 +39,7 @@ class Pages(BasePagination):
         order = order_of(query, view)
         size = _number(query, "per_page", default=PER_PAGE, most=MAX_PER_PAGE)
         self._read = view.reading.rows
+        self._count = view.count
         if "cursor" not in query:
             return self._by_number(order.apply(queryset), order, size, query)
         if "page" in query:
@@ -68,8 +70,8 @@ class Pages(BasePagination):
         if start == 0:
             page = list(self._read(rows, order.name)[:size])
             # A first page that is not full is the whole list, and its length the total.
-            return (rows.count() if len(page) == size else len(page)), page
-        total = rows.count()
+            return (self._count(rows) if len(page) == size else len(page)), page
+        total = self._count(rows)
         # Past the end nothing is asked: OFFSET has no room for the page numbers that we allow.
         wanted = self._read(rows, order.name)[start : start + size] if start < total else ()
         return total, list(wanted)

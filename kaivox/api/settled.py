@@ -35,6 +35,22 @@ def settled(rows: QuerySet[Any]) -> QuerySet[Any]:
     return rows.filter(updated_at__lte=_horizon())
 
 
+def is_settled(newest: Any) -> bool:
+    """Whether every change that is not visible yet, or is still to come, is younger than `newest`,
+    an `updated_at` as the database returns it.
+
+    Never of one of the last second: that much clocks may differ, and a time is taken a moment
+    before its transaction can be seen to write.
+    """
+    if newest >= _as_stored(timezone.now() - CLOCK_SKEW):
+        return False
+    return connection.vendor != "postgresql" or bool(newest < _horizon())
+
+
+def _as_stored(instant: datetime) -> Any:
+    return connection.ops.adapt_datetimefield_value(instant)
+
+
 def _horizon() -> datetime:
     # Before the look at the writers: one who begins after it takes a later time.
     now = timezone.now()

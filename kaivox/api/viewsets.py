@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import nullcontext
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http.response import HttpResponseBase
 from django.utils.module_loading import import_string
 from rest_framework.renderers import BaseRenderer
@@ -24,10 +24,12 @@ from kaivox.api.filters import StrictFilterSet
 from kaivox.api.pagination import PARAMETERS, order_of
 from kaivox.api.plans import planned_for_its_values
 from kaivox.api.reading import Reading, reading_of
+from kaivox.api.remembered import Tagged, total_of
 from kaivox.api.renderers import CsvRenderer, NdjsonRenderer, StreamedRenderer
 from kaivox.api.responses import Answer
 from kaivox.api.serializers import ReadSerializer, WriteSerializer
 from kaivox.api.settled import settled
+from kaivox.api.versions import Version
 from kaivox.api.views import FramedView
 from kaivox.errors import NotFound, PreconditionFailed
 
@@ -37,15 +39,23 @@ class BusinessViewSet(FramedView, GenericViewSet[Any]):
 
     `queryset` is of all businesses and is narrowed in `get_queryset`, before any handler sees it;
     `serializer_class` shows a row; `detail_serializer_class` shows one alone where that differs.
+
+    `shown_from` are the tables from which list and single row are made, with those of their
+    filters: where nothing has changed in them, answers are spared (`kaivox.api.remembered`). Name
+    them only where the answers depend on nothing else but the business, not on the clock either,
+    and where rows are never deleted; each needs an index that begins with business and
+    `updated_at`.
     """
 
     queryset: QuerySet[Any]
     serializer_class: type[ReadSerializer]
     detail_serializer_class: type[ReadSerializer] | None = None
     filterset_class: ClassVar[type[StrictFilterSet]] = StrictFilterSet
+    shown_from: ClassVar[tuple[type[Model], ...]] = ()
     ordering: ClassVar[str] = "id"
     ordering_fields: ClassVar[tuple[str, ...]] = ("id",)
     lookup_value_regex = "[^/]+"
+    _tagged: Tagged | None = None
 
     def get_queryset(self) -> QuerySet[Any]:
         return self.queryset.filter(business=self.request.auth.business)
@@ -66,6 +76,24 @@ class BusinessViewSet(FramedView, GenericViewSet[Any]):
         if request.method == "POST" and "HTTP_IDEMPOTENCY_KEY" in request.META:
             remember = import_string(settings.API_POST_HOOK)
             self.post = partial(remember, self, self.post)
+        self._tagged = Tagged.of(request, self)
+        if self._tagged and self._tagged.is_unchanged():
+            self.get = self.head = self._not_modified
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if self._tagged:
+            self._tagged.keep(response)
+        return response
+
+    def _not_modified(self, request: Request, *args: Any, **kwargs: Any) -> Answer:
+        tag = {"ETag": str(self._tagged and self._tagged.known)}
+        return Answer(None, status=304, headers=tag)
+
+    @cached_property
+    def version(self) -> Version:
+        """Of what the answer is shown from, when it was first asked for in this request."""
+        return Version(self.business, self.shown_from)
 
     def read_query(self, request: Request) -> None:
         if self.action != "list":
@@ -124,6 +152,10 @@ class ListMixin:
     def reading(self: Any) -> Reading:
         """How rows are read for this list."""
         return reading_of(self.serializer_class, self.queryset.model)
+
+    def count(self: Any, rows: QuerySet[Any]) -> int:
+        """The `total` of the list."""
+        return total_of(rows, self)
 
     def get_renderers(self: Any) -> Renderers:
         renderers = super().get_renderers()

@@ -1,0 +1,459 @@
+"""Totals and tags are remembered until something changes. Whoever asks twice must be told what is
+true at the second time: here every kind of change is made between the two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.db import connection, transaction
+from django.urls import get_resolver
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from appointments import operations as appointments
+from appointments.models import Appointment
+from appointments.views import AppointmentViewSet
+from calls import privacy, retention
+from calls.views import CallViewSet
+from customers import operations as customers
+from customers.views import CustomerViewSet
+from kaivox.api import remembered, settled
+from kaivox.api.reading import AsTuples, reading_of
+from kaivox.api.viewsets import BusinessViewSet
+from kaivox.businesses.names import renamed
+from kaivox.businesses.operations import change_business
+from kaivox.businesses.write_lock import write_transaction
+from ratelimits.throttling import EnterpriseThrottle
+from services.models import Service
+from staff.models import StaffMember
+from tests import factories
+
+API = "/api/v1"
+VIEWS = (AppointmentViewSet, CallViewSet, CustomerViewSet)
+
+
+@pytest.fixture(autouse=True)
+def eager(monkeypatch):
+    """What a second or a thousand rows would make worth remembering is so at once."""
+    monkeypatch.setattr(settled, "CLOCK_SKEW", timedelta(0))
+    monkeypatch.setattr(remembered, "MANY_ROWS", 1)
+    monkeypatch.setattr(EnterpriseThrottle, "per_minute", 10**6)
+    monkeypatch.setattr(EnterpriseThrottle, "per_day", 10**6)
+
+
+@dataclass
+class World:
+    """One of each, and a client who has seen it."""
+
+    client: Any
+    business: Any
+
+    def __post_init__(self) -> None:
+        self.appointment = factories.make_appointment(self.business, source="web")
+        self.past = factories.make_appointment(
+            self.business,
+            staff=self.appointment.staff,
+            service=self.appointment.service,
+            customer=self.appointment.customer,
+            start_time=datetime(2026, 1, 5, 10, tzinfo=UTC),
+            notes="fine",
+        )
+        self.call = factories.make_call(
+            self.business,
+            customer=self.appointment.customer,
+            transcript=[("caller", "hello")],
+            started_at=datetime(2026, 1, 5, 9, tzinfo=UTC),
+        )
+        self.lists = [
+            f"{API}/appointments?per_page=1",
+            f"{API}/appointments?per_page=1&status=scheduled",
+            f"{API}/appointments?per_page=1&page=2&ordering=-updated_at",
+            f"{API}/appointments?cursor=&per_page=1&date_to=2026-01-05",
+            f"{API}/calls?per_page=1&search=hello",
+            f"{API}/customers?per_page=1",
+        ]
+        self.paths = [
+            *self.lists,
+            f"{API}/appointments/{self.past.pk}",
+            f"{API}/calls/{self.call.pk}",
+            f"{API}/customers/{self.appointment.customer_id}",
+        ]
+
+    def told(self, path: str, tag: str = "") -> tuple[int, str, int | None]:
+        """Status, tag and total."""
+        response = self.client.get(path, headers={"If-None-Match": tag} if tag else {})
+        total = response.json()["meta"].get("total") if response.content else None
+        return response.status_code, response["ETag"], total
+
+    def truth(self, path: str) -> tuple[str, int | None]:
+        """Tag and total, with nothing remembered."""
+        with pytest.MonkeyPatch.context() as patch:
+            for view in VIEWS:
+                patch.setattr(view, "shown_from", ())
+            return self.told(path)[1:]
+
+    def check(self) -> None:
+        """Every answer is the true one, whatever was remembered; and is remembered by then."""
+        for path, seen in list(self.seen.items()):
+            tag, total = self.truth(path)
+            assert self.told(path, seen)[:2] == (304 if tag == seen else 200, tag), path
+            assert self.told(path) == (200, tag, total), path
+            self.seen[path] = tag
+
+    def learn(self) -> None:
+        self.seen = {path: self.told(path)[1] for path in self.paths}
+        for path, tag in self.seen.items():
+            assert self.told(path, tag)[0] == 304
+
+    def patch(self, path: str, **body: Any) -> None:
+        self.client.patch(f"{API}/{path}", body)
+
+    def rename(self, row: Any) -> None:
+        """As the admin does."""
+        row.refresh_from_db()
+        row.name += " II"
+        with write_transaction():
+            row.save()
+            renamed(row)
+
+
+def cancel(world: World) -> None:
+    world.client.delete(f"{API}/appointments/{world.appointment.pk}?reason=ill")
+
+
+def book(world: World) -> None:
+    factories.make_appointment(
+        world.business,
+        service=world.appointment.service,
+        start_time=datetime(2027, 1, 1, tzinfo=UTC) + timedelta(days=Appointment.objects.count()),
+    )
+
+
+def book_by_api(world: World) -> None:
+    body = {
+        "customer_id": world.appointment.customer_id,
+        "service_id": world.appointment.service_id,
+        "start_time": f"{datetime.now(UTC) + timedelta(days=3):%Y-%m-%dT05:30:00Z}",
+    }
+    world.client.post(f"{API}/appointments", body)
+
+
+def complete(world: World) -> None:
+    world.patch(f"appointments/{world.past.pk}", status="completed")
+
+
+def did_not_come(world: World) -> None:
+    world.patch(f"appointments/{world.past.pk}/status", status="no_show")
+
+
+def move(world: World) -> None:
+    world.patch(
+        f"appointments/{world.appointment.pk}",
+        start_time=f"{datetime.now(UTC) + timedelta(days=4):%Y-%m-%dT06:30:00Z}",
+    )
+
+
+def note(world: World) -> None:
+    world.past.refresh_from_db()
+    world.patch(f"appointments/{world.past.pk}", notes=f"{world.past.notes}!")
+
+
+def edit_in_bulk(world: World) -> None:
+    Appointment.objects.filter(pk=world.past.pk).update(source="import")
+
+
+def describe(world: World) -> None:
+    appointments.edit_appointment(
+        business=world.business,
+        appointment_id=world.past.pk,
+        changes={"metadata": {"seen": str(datetime.now(UTC))}},
+    )
+
+
+def new_customer(world: World) -> None:
+    world.client.post(f"{API}/customers", {"name": "New", "email": "new@example.com"})
+
+
+def rename_customer(world: World) -> None:
+    world.rename(world.appointment.customer)
+
+
+def rename_customer_quietly(world: World) -> None:
+    """As when a writer elsewhere holds the rows that show the name: they are left out."""
+    customer = world.appointment.customer
+    customer.refresh_from_db()
+    customer.name += "?"
+    customer.save()
+
+
+def rename_staff(world: World) -> None:
+    world.rename(world.appointment.staff)
+
+
+def rename_service(world: World) -> None:
+    world.rename(world.appointment.service)
+
+
+def change_segment(world: World) -> None:
+    world.patch(f"customers/{world.appointment.customer_id}", segment="vip")
+
+
+def refresh_segments(world: World) -> None:
+    customers.refresh_segments(now=datetime.now(UTC))
+
+
+def erase(world: World) -> None:
+    privacy.erase_customer(
+        business=world.business, customer_id=world.appointment.customer_id, now=datetime.now(UTC)
+    )
+
+
+def new_call(world: World) -> None:
+    factories.make_call(world.business, transcript=[("caller", "hello again")])
+
+
+def forget_transcripts(world: World) -> None:
+    change_business(
+        business_id=world.business.pk, transcript_retention_days=1, now=datetime.now(UTC)
+    )
+    retention.forget_old_transcripts(now=datetime.now(UTC))
+
+
+def move_away(world: World) -> None:
+    world.business.refresh_from_db()
+    there = "Europe/London" if world.business.timezone == "Asia/Kolkata" else "Asia/Kolkata"
+    change_business(business_id=world.business.pk, timezone=there, now=datetime.now(UTC))
+
+
+ACTS: tuple[Callable[[World], None], ...] = (
+    cancel,
+    book,
+    book_by_api,
+    complete,
+    did_not_come,
+    move,
+    note,
+    edit_in_bulk,
+    describe,
+    new_customer,
+    rename_customer,
+    rename_customer_quietly,
+    rename_staff,
+    rename_service,
+    change_segment,
+    refresh_segments,
+    erase,
+    new_call,
+    forget_transcripts,
+    move_away,
+)
+# What changes something at each time shows in some tag.
+_SHOWN_ALWAYS = frozenset(ACTS) - {refresh_segments}
+
+
+@pytest.fixture
+def world(client, business) -> World:
+    made = World(client, business)
+    made.learn()
+    return made
+
+
+class TestAfterAnyAct:
+    @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.__name__)
+    def test_answers_are_the_true_ones(self, world, act):
+        before = dict(world.seen)
+        act(world)
+        world.check()
+        assert act not in _SHOWN_ALWAYS or world.seen != before
+
+    @given(acts=st.lists(st.sampled_from(ACTS), min_size=2, max_size=5))
+    @hypothesis_settings(
+        max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    )
+    def test_in_any_order_too(self, world, acts):
+        with transaction.atomic():
+            for act in acts:
+                act(world)
+                world.check()
+            transaction.set_rollback(True)
+        world.learn()
+
+    def test_nothing_of_one_business_is_told_to_another(self, world, stranger):
+        for path in world.lists:
+            tag = world.seen[path]
+            assert stranger.get(path, headers={"If-None-Match": tag}).status_code == 200
+
+
+class TestTag:
+    def test_is_looked_up_without_a_row_being_read(self, world, django_assert_num_queries):
+        for path in world.paths:
+            with django_assert_num_queries(1):  # the version
+                response = world.client.get(path, headers={"If-None-Match": world.seen[path]})
+            assert response.status_code == 304
+
+    def test_comes_with_the_headers_of_any_answer(self, world):
+        path = world.paths[0]
+        full = world.client.get(path)
+        spared = world.client.get(path, headers={"If-None-Match": full["ETag"]})
+        assert spared.status_code == 304
+        assert not spared.content
+        left = "X-RateLimit-Remaining"
+        assert int(spared[left]) == int(full[left]) - 1
+        different = {"Content-Type", "Content-Length", "X-Request-ID", left, "RateLimit"}
+        assert _without(spared, different) == _without(full, different)
+
+    def test_is_the_same_for_head(self, world):
+        path, tag = next(iter(world.seen.items()))
+        assert world.client.head(path, headers={"If-None-Match": tag}).status_code == 304
+
+    def test_is_found_among_several_and_behind_a_w(self, world):
+        path, tag = next(iter(world.seen.items()))
+        several = f'"other", W/{tag}'
+        assert world.client.get(path, headers={"If-None-Match": several}).status_code == 304
+
+    def test_does_not_spare_what_the_caller_may_not_see(self, world, client_of, business):
+        path, tag = next(iter(world.seen.items()))
+        poor = client_of(factories.make_key(business, scopes=["staff:read"]))
+        assert poor.get(path, headers={"If-None-Match": tag}).status_code == 403
+
+    def test_does_not_spare_a_refusal(self, world):
+        path, tag = next(iter(world.seen.items()))
+        wrong = world.client.get(f"{path}&nonsense=1", headers={"If-None-Match": tag})
+        assert wrong.status_code == 422
+
+    def test_of_a_page_for_people_is_worked_out(self, world):
+        path, tag = next(iter(world.seen.items()))
+        headers = {"If-None-Match": tag, "Accept": "text/html"}
+        assert world.client.get(path, headers=headers).status_code in (200, 304, 406)
+
+
+def _without(response: Any, names: set[str]) -> dict[str, str]:
+    return {name: value for name, value in response.headers.items() if name not in names}
+
+
+class TestTotal:
+    def test_is_counted_once(self, world, django_assert_max_num_queries):
+        for path in world.lists[:2]:
+            world.told(path)
+            with django_assert_max_num_queries(2):  # the page and the version
+                world.told(path)
+
+    def test_of_few_rows_is_counted_each_time(self, world, monkeypatch, django_assert_num_queries):
+        remembered.forget_all()
+        monkeypatch.setattr(remembered, "MANY_ROWS", 3)
+        for _ in range(3):
+            with django_assert_num_queries(2):  # the page and the count
+                world.told(world.lists[0])
+
+    def test_is_another_for_another_filter(self, world):
+        assert world.told(world.lists[0])[2] == 2
+        assert world.told(f"{API}/appointments?per_page=1&source=web")[2] == 1
+
+
+class TestVersion:
+    def test_of_the_last_second_is_not_trusted(self, world, monkeypatch, django_assert_num_queries):
+        monkeypatch.setattr(settled, "CLOCK_SKEW", timedelta(seconds=60))
+        remembered.forget_all()
+        path = f"{API}/appointments/{world.past.pk}"
+        for _ in range(2):
+            with django_assert_num_queries(2):  # the version, the row
+                assert world.told(path, world.seen[path])[0] == 304
+
+    def test_is_forgotten_after_a_while(self, world, monkeypatch, django_assert_num_queries):
+        path = f"{API}/appointments/{world.past.pk}"
+        Appointment.objects.filter(pk=world.past.pk).update(
+            notes="by hand", updated_at=world.past.updated_at
+        )
+        assert world.told(path, world.seen[path])[0] == 304
+        monkeypatch.setattr("kaivox.api.versions.time.monotonic", lambda: 10.0**9)
+        assert world.told(path, world.seen[path])[0] == 200
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time")
+    def test_is_not_trusted_while_an_older_change_may_still_appear(self, client, business):
+        world = World(client, business)
+        world.learn()
+        written, may_commit = Event(), Event()
+
+        def change_late() -> None:
+            with write_transaction():
+                Appointment.objects.filter(pk=world.past.pk).update(notes="late")
+                written.set()
+                may_commit.wait(10)
+            connection.close()
+
+        thread = Thread(target=change_late)
+        thread.start()
+        try:
+            assert written.wait(10)
+            Appointment.objects.filter(pk=world.appointment.pk).update(notes="early")
+            world.seen = {path: world.told(path)[1] for path in world.paths}
+            for path, tag in world.seen.items():
+                assert world.told(path, tag)[0] == 304
+        finally:
+            may_commit.set()
+            thread.join(10)
+        before = dict(world.seen)
+        world.check()
+        assert world.seen != before
+
+
+class TestShownFrom:
+    """What a viewset must keep to that names its tables."""
+
+    @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.__name__)
+    def test_names_all_that_is_shown(self, view):
+        for serializer in {view.serializer_class, view.detail_serializer_class} - {None}:
+            reading = reading_of(serializer, view.queryset.model)
+            columns = reading._columns if isinstance(reading, AsTuples) else ()
+            for column in columns:
+                assert _owner_of(view.queryset.model, column) in view.shown_from
+
+    @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.__name__)
+    def test_has_an_index_for_the_newest(self, view):
+        for model in view.shown_from:
+            indexes = [
+                one.fields or [getattr(part, "name", "") for part in one.expressions]
+                for one in model._meta.indexes
+            ]
+            assert ["business", "updated_at", "id"] in indexes, model
+
+    def test_names_no_table_whose_rows_are_deleted_alone(self):
+        for model in {model for view in VIEWS for model in view.shown_from}:
+            roles = admin.site._registry[model].delete_roles
+            assert not roles or _is_protected(model), model
+
+    def test_is_said_by_these_alone(self):
+        def walk(patterns: Any) -> Any:
+            for pattern in patterns:
+                yield getattr(getattr(pattern, "callback", None), "cls", None)
+                yield from walk(getattr(pattern, "url_patterns", ()))
+
+        views = {view for view in walk(get_resolver().url_patterns) if view is not None}
+        resources = {view for view in views if issubclass(view, BusinessViewSet)}
+        assert {view for view in resources if view.shown_from} == set(VIEWS)
+
+
+def _owner_of(model: Any, column: str) -> Any:
+    *steps, _ = column.split("__")
+    for step in steps:
+        model = model._meta.get_field(step).related_model
+    return model
+
+
+def _is_protected(model: Any) -> bool:
+    """Whether a row of it that an appointment shows cannot be deleted."""
+    assert apps.is_installed("appointments")
+    return model in (Service, StaffMember) and all(
+        field.remote_field.on_delete.__name__ == "PROTECT"
+        for field in Appointment._meta.fields
+        if field.related_model is model
+    )
