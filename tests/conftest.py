@@ -52,6 +52,7 @@ if not django_settings.EMBEDDED:
         "webhooks/test_backoff.py",
         "webhooks/test_delivery.py",
         "webhooks/test_destinations.py",
+        "webhooks/test_docs.py",
         "webhooks/test_signing.py",
     ]
 

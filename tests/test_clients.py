@@ -11,13 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 
-from tests import factories
+from tests import factories, npm
 from tests.documented import DOCUMENT
-
-NODE_PACKAGES = ("openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescript@5.9.3")
-NODE_FOLDER = settings.BASE_DIR / "var" / "npm"
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +88,7 @@ class TestTypeScriptClient:
     @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not there")
     @pytest.mark.timeout(300)
     def test_compiles(self, tmp_path):
-        tools = _node_tools()
+        tools = npm.node_modules() / ".bin"
         shutil.copy(Path(__file__).parent / "clients" / "use.ts", tmp_path)
         (tmp_path / "node_modules").symlink_to(tools.parent)
         for command in (
@@ -106,17 +102,3 @@ class TestTypeScriptClient:
                 command, cwd=tmp_path, capture_output=True, text=True, check=False
             )
             assert done.returncode == 0, done.stdout + done.stderr
-
-
-def _node_tools() -> Path:
-    """The folder of the tools, installed once and kept under var/."""
-    tools = NODE_FOLDER / "node_modules" / ".bin"
-    if not (tools / "tsc").exists():
-        NODE_FOLDER.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(
-            ["npm", "install", "--no-audit", "--no-fund", "--prefix", NODE_FOLDER, *NODE_PACKAGES],
-            cwd=NODE_FOLDER, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode:
-            pytest.skip(f"npm cannot install here: {done.stderr.strip()[-200:]}")
-    return tools

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import npm
 from tests.factories import make_endpoint, make_event
 from webhooks import signing
 from webhooks.event_types import EVENT_TYPES
@@ -96,6 +98,33 @@ class TestOpenssl:
             check=False,
         )
         assert done.stdout == ("verified\n" if known else "")
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not there")
+@pytest.mark.timeout(300)
+class TestNpm:
+    PROGRAM = """
+const { Webhook } = require("standardwebhooks");
+const [secret, body, headers] = JSON.parse(require("fs").readFileSync(0));
+console.log(new Webhook(secret).verify(body, headers).type);
+"""
+
+    @pytest.mark.parametrize("known", (True, False))
+    def test_standardwebhooks_verifies_a_delivery(self, business, receiver, deliver, known):
+        endpoint = make_endpoint(business, url=receiver.url)
+        make_event(business)
+        deliver()
+        (request,) = receiver.requests
+        secret = endpoint.secret if known else signing.new_secret()
+        done = subprocess.run(
+            ["node", "-e", self.PROGRAM],
+            input=json.dumps([secret, request.body.decode(), dict(request.headers)]),
+            env={**os.environ, "NODE_PATH": str(npm.node_modules())},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout == ("customer.created\n" if known else ""), done.stderr
 
 
 class TestWords:
