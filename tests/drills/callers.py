@@ -9,9 +9,16 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from multiprocessing import get_context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from multiprocessing.synchronize import Barrier
+
+# Of a process of `_pool`: where all of them wait for each other.
+_together_at: Barrier
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +61,13 @@ def one_by_one(calls: Sequence[Call]) -> list[Answer]:
 def all_at_once(
     calls: Sequence[Call], *, processes: int, threads: int | None = None
 ) -> list[Answer]:
-    """Shared out among processes, each of which makes its part at once, or with `threads`."""
+    """Shared out among processes, each of which makes its part at once, or with `threads`; all begin
+    when the last of them is ready."""
     parts = [list(calls[number::processes]) for number in range(processes)]
     if processes == 1:
         return _together(parts[0], threads)
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        answered = pool.map(_together, parts, [threads] * processes)
-        return [answer for part in answered for answer in part]
+    answered = _pool(processes).map(_with_the_others, parts, [threads] * processes)
+    return [answer for part in answered for answer in part]
 
 
 def keep_calling(
@@ -81,6 +88,24 @@ def keep_calling(
 
     with ThreadPoolExecutor(threads) as pool:
         return [answer for part in pool.map(work, range(threads)) for answer in part]
+
+
+@cache
+def _pool(processes: int) -> ProcessPoolExecutor:
+    """Kept: a process that starts takes more of the machine than the calls that it makes."""
+    context = get_context("spawn")
+    barrier = context.Barrier(processes)
+    return ProcessPoolExecutor(processes, context, initializer=_wait_at, initargs=(barrier,))
+
+
+def _wait_at(barrier: Barrier) -> None:
+    global _together_at
+    _together_at = barrier
+
+
+def _with_the_others(calls: Sequence[Call], threads: int | None) -> list[Answer]:
+    _together_at.wait()
+    return _together(calls, threads)
 
 
 def _together(calls: Sequence[Call], threads: int | None) -> list[Answer]:

@@ -138,6 +138,13 @@ def a_change_holds_everywhere(web: Web) -> None:
             ),
             403,
         ),
+        (
+            "on a plan whose minute is used up",
+            lambda key: operations.change_plan(
+                business_id=key.business_id, plan="starter", now=timezone.now()
+            ),
+            429,
+        ),
     ):
         before: Counter[int] = Counter()
         after: Counter[int] = Counter()
