@@ -162,11 +162,9 @@ def a_change_holds_everywhere(web: Web) -> None:
 
 def redis_dies(web: Web) -> None:
     """kill -9 in mid-traffic, back after four seconds. Then a Redis that hangs."""
-    for name, away, back in (
-        ("killed", web.redis.kill, web.redis.start),
-        ("hanging", web.redis.stop, web.redis.go_on),
-    ):
-        _outage(web, name, away, back)
+    _outage(web, "killed", web.redis.kill, web.redis.start)
+    time.sleep(60)  # A process tells of an outage once a minute at most.
+    _outage(web, "hanging", web.redis.stop, web.redis.go_on)
 
 
 def _outage(web: Web, name: str, away: Callable[[], None], back: Callable[[], None]) -> None:
