@@ -11,11 +11,10 @@ from collections.abc import Callable
 from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.module_loading import import_string
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-
-from kaivox.celery import app
 
 logger = logging.getLogger(__name__)
 
@@ -77,5 +76,6 @@ def _limiter_store() -> None:
 
 
 def _broker() -> None:
+    app = import_string(settings.TASK_APP)
     with app.connection_for_write() as broker:
         broker.ensure_connection(max_retries=1, timeout=1)

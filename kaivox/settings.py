@@ -266,6 +266,9 @@ SANDBOX_FILLER = "kaivox.demo.fill.fill_sandbox"
 
 # --- Celery ----------------------------------------------------------------------------------
 
+# By name, so that only who speaks to the broker imports it: Celery takes 20 MB and 0.2 s.
+TASK_APP = "kaivox.celery.app"
+
 if env.text("CELERY_BROKER_URL", ""):
     CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "")
 elif EMBEDDED:

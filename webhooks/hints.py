@@ -11,10 +11,11 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
 from typing import Final
 
+from django.conf import settings
 from django.db import connection, transaction
+from django.utils.module_loading import import_string
 
 logger = logging.getLogger(__name__)
 
@@ -24,13 +25,13 @@ REST_SECONDS: Final = 5.0
 _lock = threading.Lock()
 _wanted = threading.Event()
 _thread: threading.Thread | None = None
-_publish: Callable[[], None] | None = None
 
 
-def publish_with(publish: Callable[[], None]) -> None:
-    """Names the function that sends one message to the workers; it may block and may fail."""
-    global _publish
-    _publish = publish
+def publish_hint() -> None:
+    """One message that wakes a worker; may block and may fail. Late it is worthless: the sweep was
+    there before it."""
+    app = import_string(settings.TASK_APP)
+    app.send_task("webhooks.deliver_due", expires=60, retry=False)
 
 
 def nudge_on_commit() -> None:
@@ -60,8 +61,7 @@ def _publish_for_ever() -> None:
         _wanted.wait()
         _wanted.clear()
         try:
-            if _publish is not None:
-                _publish()
+            publish_hint()
         except Exception as error:  # noqa: BLE001 - every broker library has its own
             logger.warning("The broker took no hint (%s); the sweep will deliver.", error)
             time.sleep(REST_SECONDS)

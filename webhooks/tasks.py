@@ -23,11 +23,6 @@ from webhooks.retention import prune
 logger = logging.getLogger(__name__)
 
 
-def publish_hint() -> None:
-    """One message that wakes a worker. Late it is worthless: the sweep was there before it."""
-    deliver_due.apply_async(expires=60, retry=False)
-
-
 @shared_task(name="webhooks.deliver_due")
 def deliver_due() -> None:
     """Sends what is due."""

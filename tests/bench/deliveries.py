@@ -101,7 +101,7 @@ def publish_plain() -> None:
 
 
 def wake() -> None:
-    from webhooks.tasks import publish_hint
+    from webhooks.hints import publish_hint
 
     for _ in range(WORKERS):
         publish_hint()

@@ -8,6 +8,7 @@ import time
 import pytest
 from django.db import transaction
 
+from kaivox.celery import app
 from tests.factories import make_endpoint, make_event
 from webhooks import hints, tasks
 
@@ -34,10 +35,17 @@ class Broker:
 def broker(monkeypatch):
     monkeypatch.setattr(hints, "REST_SECONDS", 0.0)
     broker = Broker()
-    hints.publish_with(broker.publish)
+    monkeypatch.setattr(hints, "publish_hint", broker.publish)
     yield broker
     broker.may_go_on.set()
-    hints.publish_with(tasks.publish_hint)
+
+
+class TestPublishHint:
+    def test_lands_in_the_queue_of_webhooks(self):
+        hints.publish_hint()
+        with app.connection_for_read() as broker:
+            message = broker.default_channel.basic_get("webhooks", no_ack=True)
+        assert message.headers["task"] == tasks.deliver_due.name
 
 
 class TestNudge:
