@@ -1,25 +1,28 @@
-"""How does an appointment know the call it was booked in, without knowing calls?
+"""How is a call told what was done to an appointment in it, without appointments knowing calls?
 
 `calls` stands above appointments and registers its side here when Django starts.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from kaivox.businesses.models import Business
+from kaivox.errors import Invalid
 
 if TYPE_CHECKING:
     from appointments.models import Appointment
+
+
+Deed = Literal["booked", "rescheduled", "cancelled"]
 
 
 class CallLink(Protocol):
     def exists(self, *, business: Business, call_id: int) -> bool:
         """Whether `business` has this call."""
 
-    def booked(self, *, appointment: Appointment, now: datetime) -> None:
-        """Told in the transaction of a booking whose `call_id` is set."""
+    def happened(self, deed: Deed, *, appointment: Appointment, call_id: int) -> None:
+        """Told in the transaction of what was done to `appointment` in this call."""
 
 
 class _NoCalls:
@@ -28,7 +31,7 @@ class _NoCalls:
     def exists(self, *, business: Business, call_id: int) -> bool:
         return False
 
-    def booked(self, *, appointment: Appointment, now: datetime) -> None:
+    def happened(self, deed: Deed, *, appointment: Appointment, call_id: int) -> None:
         raise LookupError("No link to calls is registered.")
 
 
@@ -41,5 +44,13 @@ def register_call_link(link: CallLink) -> None:
     _link = link
 
 
-def call_link() -> CallLink:
-    return _link
+def refuse_unknown_call(business: Business, call_id: int | None) -> None:
+    """Raises Invalid where `business` has no such call. None names no call."""
+    if call_id is not None and not _link.exists(business=business, call_id=call_id):
+        raise Invalid(errors={"call_id": ["There is no call with this id."]})
+
+
+def tell_call(deed: Deed, appointment: Appointment, call_id: int | None) -> None:
+    """What was done to `appointment` in this call, if in any. Within the transaction that did it."""
+    if call_id is not None:
+        _link.happened(deed, appointment=appointment, call_id=call_id)

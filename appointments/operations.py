@@ -15,7 +15,7 @@ from django.db.models import Count, Max, Q, QuerySet, Sum
 
 from appointments import events
 from appointments.holds import staff_of_hold, use_up
-from appointments.links import call_link
+from appointments.links import refuse_unknown_call, tell_call
 from appointments.models import Appointment, Hold, Status
 from appointments.places import Place, Wish, take_place
 from appointments.roster import Except
@@ -69,8 +69,7 @@ def book_appointment(
 
     Raises what `take_place` raises, HoldExpired, HoldMismatch, Invalid for an unknown call.
     """
-    if call_id is not None and not call_link().exists(business=business, call_id=call_id):
-        raise Invalid(errors={"call_id": ["There is no call with this id."]})
+    refuse_unknown_call(business, call_id)
     if hold is not None:
         staff = staff_of_hold(hold, service, start, staff, now)
 
@@ -90,8 +89,7 @@ def book_appointment(
         _put(appointment, service, place)
         appointment.save(force_insert=True)
         _refresh_customer(appointment, now=now, booked=True)
-        if call_id is not None:
-            call_link().booked(appointment=appointment, now=now)
+        tell_call("booked", appointment, call_id)
         events.tell_booked(appointment, now=now)
         return appointment
 
@@ -109,19 +107,25 @@ def reschedule_appointment(
     start: datetime | None = None,
     staff: StaffMember | None = None,
     service: Service | None = None,
+    call_id: int | None = None,
     expected: datetime | None = None,
 ) -> Appointment:
     """The appointment at another time, with another member of staff or for another service, and the
     event `appointment.rescheduled`. What is not given stays; all booking rules hold again, but its
     own time does not stand in its way. The price stays as agreed unless the service changes.
+    `call_id`: the call in which the customer asked for it.
 
-    Raises what `take_place` raises, NotFound, InvalidTransition, PreconditionFailed.
+    Raises what `take_place` raises, NotFound, InvalidTransition, PreconditionFailed, Invalid for an
+    unknown call.
     """
+    refuse_unknown_call(business, call_id)
     for _ in range(_ROUNDS):
         seen = _get(business, appointment_id)
         _refuse_stale(seen, expected)
         try:
-            return _reschedule(seen, now=now, start=start, staff=staff, service=service)
+            return _reschedule(
+                seen, now=now, start=start, staff=staff, service=service, call_id=call_id
+            )
         except _ChangedMeanwhile:
             continue  # what it was to keep is another one now
     raise PreconditionFailed
@@ -133,14 +137,23 @@ def cancel_appointment(
     appointment_id: int,
     now: datetime,
     reason: str = "",
+    call_id: int | None = None,
     expected: datetime | None = None,
 ) -> Appointment:
-    """The appointment, cancelled: its time is free at once. Again: no change, no event.
+    """The appointment, cancelled: its time is free at once. Again: no change, no event. `call_id`:
+    the call in which the customer asked for it.
 
-    Raises NotFound, InvalidTransition, PreconditionFailed.
+    Raises NotFound, InvalidTransition, PreconditionFailed, Invalid for an unknown call.
     """
+    refuse_unknown_call(business, call_id)
     return _end(
-        business, appointment_id, Status.CANCELLED, now=now, expected=expected, reason=reason
+        business,
+        appointment_id,
+        Status.CANCELLED,
+        now=now,
+        expected=expected,
+        reason=reason,
+        call_id=call_id,
     )
 
 
@@ -193,24 +206,38 @@ def change_appointment(
     expected: datetime | None = None,
 ) -> Appointment:
     """All that a PATCH can ask for, as one change: `start`, `staff`, `service` move it, `status`
-    ends it, the rest edits it. Either all of it happens or nothing.
+    ends it, the rest edits it. Either all of it happens or nothing. `call_id`: the call in which it
+    is moved or cancelled.
 
     Raises what `reschedule_appointment`, `cancel_appointment` and `edit_appointment` raise.
     """
     wanted = dict(changes)
     move = {name: wanted.pop(name) for name in ("start", "staff", "service") if name in wanted}
     status = wanted.pop("status", None)
+    call_id = wanted.pop("call_id", None)
+    refuse_unknown_call(business, call_id)
     appointment = _get(business, appointment_id)
     _refuse_stale(appointment, expected)
     if move:
         appointment = reschedule_appointment(
-            business=business, appointment_id=appointment_id, now=now, expected=expected, **move
+            business=business,
+            appointment_id=appointment_id,
+            now=now,
+            call_id=call_id,
+            expected=expected,
+            **move,
         )
         expected = None
     if status is not None:
         reason = str(wanted.pop("cancellation_reason", "")) if status == Status.CANCELLED else ""
         appointment = _end(
-            business, appointment_id, status, now=now, expected=expected, reason=reason
+            business,
+            appointment_id,
+            status,
+            now=now,
+            expected=expected,
+            reason=reason,
+            call_id=call_id if status == Status.CANCELLED else None,
         )
         expected = None
     if wanted:
@@ -232,6 +259,7 @@ def _end(
     now: datetime,
     expected: datetime | None,
     reason: str = "",
+    call_id: int | None = None,
 ) -> Appointment:
     """The appointment with `status`, and its event. Raises NotFound, InvalidTransition,
     PreconditionFailed."""
@@ -247,6 +275,7 @@ def _end(
     appointment.cancellation_reason = reason
     appointment.save(update_fields=["status", "cancellation_reason", "updated_at"])
     _refresh_customer(appointment, now=now, completed=status == Status.COMPLETED)
+    tell_call("cancelled", appointment, call_id)
     events.tell_ended(appointment, now=now)
     return appointment
 
@@ -258,6 +287,7 @@ def _reschedule(
     start: datetime | None,
     staff: StaffMember | None,
     service: Service | None,
+    call_id: int | None,
 ) -> Appointment:
     """Moves the appointment, which must still be as it was `seen`. Raises _ChangedMeanwhile."""
     business = seen.business
@@ -283,6 +313,7 @@ def _reschedule(
             appointment.price, appointment.currency = wish.service.price, business.currency
         _put(appointment, wish.service, place)
         appointment.save()
+        tell_call("rescheduled", appointment, call_id)
         events.tell_rescheduled(
             appointment, previous_start=previous[0], previous_staff_id=previous[1], now=now
         )

@@ -169,9 +169,20 @@ class AppointmentPatch(StartFields):
     cancellation_reason = TextField(max_length=500, required=False, allow_blank=True)
     notes = TextField(max_length=5000, required=False, allow_blank=True)
     metadata = MetadataField(required=False)
+    call_id = IdField(required=False, help_text="The call in which it is moved or cancelled.")
 
     def needs_start(self, values: dict[str, Any]) -> bool:
         return False
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        values = super().validate(values)
+        is_told = values.keys() & {"start", "staff", "service"} or (
+            values.get("status") == Status.CANCELLED
+        )
+        if "call_id" in values and not is_told:
+            message = "Goes with a new time, staff_id or service_id, or with the status cancelled."
+            raise serializers.ValidationError({"call_id": [message]})
+        return values
 
 
 class StatusPatch(WriteSerializer):
@@ -185,6 +196,7 @@ class CancellationQuery(QuerySerializer):
         allow_blank=True,
         help_text="Shown as `cancellation_reason`.",
     )
+    call_id = IdField(required=False, help_text="The call in which it is cancelled.")
 
 
 # --- Holds ---------------------------------------------------------------------------------------

@@ -113,6 +113,7 @@ class AppointmentViewSet(ReadViewSet):
             business=self.business,
             appointment_id=appointment.pk,
             reason=self.query.get("reason", ""),
+            call_id=self.query.get("call_id"),
             expected=self.if_match(appointment),
             now=timezone.now(),
         )

@@ -133,7 +133,7 @@ class Call(BusinessOwned):
         null=True,
         blank=True,
         related_name="calls",
-        help_text="The last one booked in this call.",
+        help_text="The one last booked in this call; else last moved or cancelled.",
     )
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)

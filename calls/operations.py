@@ -13,6 +13,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db.models import QuerySet
 
+from appointments.links import Deed
 from appointments.models import Appointment
 from calls import sentiment
 from calls.models import Call, Outcome, Status
@@ -71,13 +72,17 @@ def finish_due_calls(*, now: datetime, limit: int = 500) -> int:
 
 
 @atomic_write
-def link_appointment(*, appointment: Appointment, now: datetime) -> None:
-    """Notes in the call that `appointment` was booked in it. Called in the booking's transaction,
-    after the locks of staff member and customer."""
+def link_appointment(deed: Deed, *, appointment: Appointment, call_id: int) -> None:
+    """Notes in the call what was done to `appointment` in it. Called in the transaction that did it,
+    after the locks of staff member, appointment and customer.
+
+    A booking stays the call's outcome; else it is what was done last.
+    """
     calls = Call.objects.for_business(appointment.business_id).select_for_update(no_key=True)
-    call = calls.get(pk=appointment.call_id)
-    call.appointment = appointment
-    call.outcome = Outcome.BOOKED
+    call = calls.get(pk=call_id)
+    if deed == Outcome.BOOKED or call.outcome != Outcome.BOOKED:
+        call.appointment = appointment
+        call.outcome = deed
     if call.customer_id is None:
         call.customer_id = appointment.customer_id
     call.save(update_fields=["appointment", "outcome", "customer", "updated_at"])
@@ -89,8 +94,8 @@ class AppointmentLink:
     def exists(self, *, business: Business, call_id: int) -> bool:
         return Call.objects.for_business(business).filter(pk=call_id).exists()
 
-    def booked(self, *, appointment: Appointment, now: datetime) -> None:
-        link_appointment(appointment=appointment, now=now)
+    def happened(self, deed: Deed, *, appointment: Appointment, call_id: int) -> None:
+        link_appointment(deed, appointment=appointment, call_id=call_id)
 
 
 # --- Merging -------------------------------------------------------------------------------------
@@ -185,7 +190,8 @@ def _merge_analysis(call: Call, report: CallReport) -> None:
         call.transcript = turns
     call.summary = summary or call.summary
     call.words = words_of(call.transcript, call.summary)
-    if report.outcome and call.outcome != Outcome.BOOKED:
+    # What was done in the call goes before what is said of it.
+    if report.outcome and call.outcome != Outcome.BOOKED and call.appointment_id is None:
         call.outcome = report.outcome
     if report.sentiment:
         call.sentiment, call.sentiment_source = report.sentiment, BY_PROVIDER

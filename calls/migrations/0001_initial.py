@@ -128,7 +128,7 @@ class Migration(migrations.Migration):
                     "appointment",
                     models.ForeignKey(
                         blank=True,
-                        help_text="The last one booked in this call.",
+                        help_text="The one last booked in this call; else last moved or cancelled.",
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="calls",

@@ -212,8 +212,8 @@ class TestCalls:
         def exists(self, *, business, call_id) -> bool:
             return call_id == 7
 
-        def booked(self, *, appointment, now) -> None:
-            self.told.append(appointment)
+        def happened(self, deed, *, appointment, call_id) -> None:
+            self.told.append((deed, appointment, call_id))
 
     @pytest.fixture
     def link(self, monkeypatch):
@@ -223,7 +223,7 @@ class TestCalls:
 
     def test_are_told_of_their_booking(self, book, link):
         appointment = book(call_id=7)
-        assert link.told == [appointment]
+        assert link.told == [("booked", appointment, 7)]
         assert appointment.call_id == 7
 
     def test_that_do_not_exist_are_refused(self, book, link):
@@ -237,9 +237,9 @@ class TestCalls:
         with pytest.raises(Invalid):
             book(call_id=7)
         with pytest.raises(LookupError):
-            links.call_link().booked(appointment=book(), now=NOW)
+            links.tell_call("booked", book(), 7)
 
     def test_register_once(self, monkeypatch, link):
         monkeypatch.setattr(links, "_link", links._NoCalls())
         links.register_call_link(link)
-        assert links.call_link() is link
+        assert links._link is link

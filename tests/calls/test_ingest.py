@@ -16,6 +16,7 @@ from calls.models import Call
 from calls.report import CallReport, Unreadable
 from calls.transcripts import turn
 from customers.models import Customer
+from kaivox.errors import Invalid
 from tests.factories import make_business, make_call, make_customer
 from webhooks.models import Event
 
@@ -305,8 +306,9 @@ class TestPrivacyOfTranscripts:
 
 class TestLinkAppointment:
     def test_is_told_of_by_bookings(self, business):
-        from appointments.links import call_link
+        from appointments.links import refuse_unknown_call
 
         call = make_call(business)
-        assert call_link().exists(business=business, call_id=call.pk)
-        assert not call_link().exists(business=make_business(), call_id=call.pk)
+        refuse_unknown_call(business, call.pk)
+        with pytest.raises(Invalid):
+            refuse_unknown_call(make_business(), call.pk)
