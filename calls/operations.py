@@ -80,7 +80,7 @@ def link_appointment(deed: Deed, *, appointment: Appointment, call_id: int) -> N
     """
     calls = Call.objects.for_business(appointment.business_id).select_for_update(no_key=True)
     call = calls.get(pk=call_id)
-    if deed == Outcome.BOOKED or call.outcome != Outcome.BOOKED:
+    if deed == "booked" or call.outcome != Outcome.BOOKED:
         call.appointment = appointment
         call.outcome = deed
     if call.customer_id is None:

@@ -5,6 +5,7 @@ the body; lists, whole lists, totals, cursors. A route or an id that no table he
 from __future__ import annotations
 
 import json
+from urllib.parse import urlencode
 
 import pytest
 
@@ -45,15 +46,16 @@ LISTS = {
 NO_ROWS = {"", "/business", "/webhooks/event-types", "/appointments/slots", "/appointments/holds"}
 
 IN_QUERY = {
-    ("/appointments", "staff_id"): "staff",
-    ("/appointments", "customer_id"): "customer",
-    ("/appointments", "service_id"): "service",
-    ("/appointments/slots", "service_id"): "service",
-    ("/appointments/slots", "staff_id"): "staff",
-    ("/appointments/slots", "exclude_appointment_id"): "appointment",
-    ("/calls", "customer_id"): "customer",
-    ("/staff", "service_id"): "service",
-    ("/services", "staff_id"): "staff",
+    ("GET /appointments", "staff_id"): "staff",
+    ("GET /appointments", "customer_id"): "customer",
+    ("GET /appointments", "service_id"): "service",
+    ("GET /appointments/slots", "service_id"): "service",
+    ("GET /appointments/slots", "staff_id"): "staff",
+    ("GET /appointments/slots", "exclude_appointment_id"): "appointment",
+    ("DELETE /appointments/{id}", "call_id"): "call",
+    ("GET /calls", "customer_id"): "customer",
+    ("GET /staff", "service_id"): "service",
+    ("GET /services", "staff_id"): "staff",
 }
 IN_BODY = {
     ("POST /appointments", "customer_id"): "customer",
@@ -63,6 +65,7 @@ IN_BODY = {
     ("POST /appointments", "hold_id"): "hold",
     ("PATCH /appointments/{id}", "staff_id"): "staff",
     ("PATCH /appointments/{id}", "service_id"): "service",
+    ("PATCH /appointments/{id}", "call_id"): "call",
     ("POST /appointments/holds", "service_id"): "service",
     ("POST /appointments/holds", "staff_id"): "staff",
 }
@@ -115,9 +118,11 @@ class TestTables:
 
     def test_name_every_id_in_a_query(self):
         found = {
-            (path.removeprefix(API), parameter["name"])
+            (f"{method.upper()} {path.removeprefix(API)}", parameter["name"])
             for path, item in documented.document()["paths"].items()
-            for parameter in map(documented.resolve, item.get("get", {}).get("parameters", ()))
+            if path.startswith(API)
+            for method, operation in item.items()
+            for parameter in map(documented.resolve, operation.get("parameters", ()))
             if parameter["in"] == "query" and parameter["name"].endswith("_id")
         }
         assert found == set(IN_QUERY)
@@ -190,15 +195,24 @@ class TestLists:
 
 class TestIdInTheQuery:
     @pytest.mark.parametrize(
-        ("path", "name", "kind"), [(*key, kind) for key, kind in IN_QUERY.items()]
+        ("where", "name", "kind"), [(*key, kind) for key, kind in IN_QUERY.items()]
     )
-    def test_of_another_business_is_named(self, client, mine, theirs, path, name, kind):
+    def test_of_another_business_is_named(self, client, mine, theirs, where, name, kind):
+        method, path = where.split(" ")
+        url = f"{API}{path}".replace("{id}", str(mine.id_of("appointment")))
         given = {"service_id": mine.id_of("service")} if path.endswith("slots") else {}
+
+        def ask(identifier):
+            query = urlencode({**given, name: identifier})
+            return getattr(client, method.lower())(f"{url}?{query}")
+
+        before = snapshot(mine), snapshot(theirs)
         for identifier in (theirs.id_of(kind), GONE):
-            response = client.get(f"{API}{path}", {**given, name: identifier})
+            response = ask(identifier)
             assert response.status_code == 422
             assert list(response.json()["errors"]) == [name]
-        assert client.get(f"{API}{path}", {**given, name: mine.id_of(kind)}).status_code == 200
+        assert (snapshot(mine), snapshot(theirs)) == before
+        assert ask(mine.id_of(kind)).status_code == 200
 
 
 class TestIdInTheBody:
@@ -214,6 +228,7 @@ class TestIdInTheBody:
                 "service_id": mine.id_of("service"),
                 "start_time": start,
             },
+            "PATCH /appointments/{id}": {"status": "cancelled"} if name == "call_id" else {},
             "POST /appointments/holds": {"service_id": mine.id_of("service"), "start_time": start},
         }
         before = snapshot(mine), snapshot(theirs)
