@@ -1,4 +1,4 @@
-"""Is each answer of the suite as openapi.json says? `conftest` puts `check` behind every request of
+"""Is each answer of the suite, headers too, as openapi.json says? `conftest` puts `check` behind every request of
 the test clients, so an answer that the document does not know fails the test that caused it.
 
 Stricter than the document in one point: answers hold no field that it does not name. (Clients must
@@ -19,6 +19,14 @@ from django.http import HttpResponseBase
 
 DOCUMENT = Path(__file__).parent.parent / "openapi.json"
 # Made up by tests/api/shelf.py.
+_ALWAYS = {
+    "X-Request-ID",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+    "RateLimit-Policy",
+    "RateLimit",
+}
 _NOT_DOCUMENTED = re.compile(r"/api/v1/books\b")
 
 
@@ -34,6 +42,7 @@ def check(method: str, path: str, response: HttpResponseBase) -> None:
         return
     documented = operation["responses"].get(str(response.status_code))
     assert documented is not None, f"{here}: the document has no such answer: {body_of(response)!r}"
+    _check_headers(here, resolve(documented), response)
     _check_content(here, method, resolve(documented), response)
 
 
@@ -43,6 +52,19 @@ def _check_undocumented(here: str, method: str, item: Any, response: Any) -> Non
     assert response.status_code >= 400, f"{here}: the document has no such operation."
     if not _is_page(response):
         _validate(here, {"$ref": "#/components/schemas/Error"}, body_of(response))
+
+
+def _check_headers(here: str, documented: dict[str, Any], response: Any) -> None:
+    named = documented.get("headers", {})
+    for name, header in document()["components"]["headers"].items():
+        value = response.headers.get(name)
+        if value is None:
+            promised = name in named and name in _ALWAYS and response.status_code < 300
+            assert not promised, f"{here}: the document promises the header {name}."
+        else:
+            assert name in named, f"{here}: the document does not know the header {name}."
+            told = int(value) if header["schema"].get("type") == "integer" else value
+            jsonschema_rs.validate(header["schema"], told)
 
 
 def _check_content(here: str, method: str, documented: Any, response: Any) -> None:

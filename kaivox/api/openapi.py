@@ -247,7 +247,7 @@ def error_answer(status: int, refusals: tuple[type[DomainError], ...] = ()) -> S
     names = ("X-Request-ID", *_EXTRA_HEADERS.get(status, ()))
     return {
         "description": f"{_TITLE[status]} Codes: {', '.join(f'`{code}`' for code in codes)}.",
-        "headers": headers_of(*names, *(RATE_HEADERS if status not in (401, 500, 503) else ())),
+        "headers": headers_of(*names, *(RATE_HEADERS if status not in (401, 503) else ())),
         "content": {
             "application/json": {
                 "schema": {"$ref": "#/components/schemas/Error"},

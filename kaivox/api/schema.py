@@ -59,7 +59,7 @@ class EnvelopeSchema(AutoSchema):
         if self.method == "GET":
             responses["304"] = {
                 "description": "Not changed since the `ETag` in `If-None-Match`.",
-                "headers": openapi.headers_of("ETag", "X-Request-ID"),
+                "headers": openapi.headers_of("ETag", "X-Request-ID", *openapi.RATE_HEADERS),
             }
         responses |= self._error_answers()
         operation["responses"] = dict(sorted(responses.items()))
