@@ -1,5 +1,6 @@
-"""Is each answer of the suite, headers too, as openapi.json says? `conftest` puts `check` behind every request of
-the test clients, so an answer that the document does not know fails the test that caused it.
+"""Is each answer of the suite, with its headers, as openapi.json says? `conftest` puts `check`
+behind every request of the test clients, so an answer that the document does not know fails the test
+that caused it.
 
 Stricter than the document in one point: answers hold no field that it does not name. (Clients must
 let new fields pass, so the document itself leaves objects open.)
