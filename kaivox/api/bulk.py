@@ -15,9 +15,9 @@ from django.http import StreamingHttpResponse
 from rest_framework.request import Request
 from rest_framework.serializers import ValidationError
 
-from kaivox.api.encoding import encode
+from kaivox.api.columns import Form
+from kaivox.api.encoding import encode_as_text
 from kaivox.api.ordering import Order
-from kaivox.api.reading import Reading
 from kaivox.api.renderers import CsvRenderer, NdjsonRenderer, StreamedRenderer
 
 CHUNK: Final = 1000
@@ -25,7 +25,7 @@ CHUNK: Final = 1000
 # Spreadsheets run what begins so.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
-Rows = Iterable[dict[str, Any]]
+Rows = Iterable[tuple[Any, ...]]
 
 
 def refuse_pages(request: Request) -> None:
@@ -41,9 +41,8 @@ def stream(
     rows: QuerySet[Any], order: Order, view: Any, renderer: StreamedRenderer
 ) -> StreamingHttpResponse:
     """All of `rows` in `order`, as `view` shows them, in the form of `renderer`."""
-    business = view.business
-    shown = (view.reading.render(some, business) for some in chunks(rows, order, view.reading))
-    lines = _WRITERS[type(renderer)](shown, list(view.serializer_class._declared_fields))
+    write, form = _WRITERS[type(renderer)], _FORMS[type(renderer)]
+    lines = write(chunks(rows, order, view, form), list(view.serializer_class._declared_fields))
     response = StreamingHttpResponse(lines, content_type=_CONTENT_TYPES[type(renderer)])
     name = view.request.path.rstrip("/").rpartition("/")[2]
     response["Content-Disposition"] = f'attachment; filename="{name}.{renderer.format}"'
@@ -51,23 +50,25 @@ def stream(
 
 
 def chunks(
-    rows: QuerySet[Any], order: Order, reading: Reading, size: int = CHUNK
-) -> Iterator[list[Any]]:
-    """`rows` in `order`, `size` at a time."""
+    rows: QuerySet[Any], order: Order, view: Any, form: Form, size: int = CHUNK
+) -> Iterator[Rows]:
+    """`rows` in `order`, `size` at a time, written in `form`."""
     rest = order.apply(rows)
     while True:
-        chunk = list(reading.rows(rest, order.name)[:size])
-        if chunk:
-            yield chunk
-        if len(chunk) < size:
+        piece = view.reading.piece(rest[:size], order.name, view.business, form)
+        if piece.last is None:
             return
-        last = chunk[-1]
-        rest = order.after(order.apply(rows), getattr(last, order.name), last.pk)
+        yield piece.rows
+        if piece.count < size:
+            return
+        rest = order.after(order.apply(rows), *piece.last)
 
 
 def _ndjson(chunks_of_rows: Iterable[Rows], names: list[str]) -> Iterator[bytes]:
+    fields = ",".join(f"{encode_as_text(name)}:%s" for name in names)
+    line = "{" + fields + "}\n"
     for rows in chunks_of_rows:
-        yield b"".join(encode(row) + b"\n" for row in rows)
+        yield "".join(map(line.__mod__, rows)).encode()
 
 
 def _csv(chunks_of_rows: Iterable[Rows], names: list[str]) -> Iterator[bytes]:
@@ -75,7 +76,7 @@ def _csv(chunks_of_rows: Iterable[Rows], names: list[str]) -> Iterator[bytes]:
     writer = csv.writer(lines)
     writer.writerow(names)
     for rows in chunks_of_rows:
-        writer.writerows([_cell(value) for value in row.values()] for row in rows)
+        writer.writerows(rows)
         yield lines.take()
     yield lines.take()
 
@@ -96,12 +97,16 @@ def _cell(value: Any) -> Any:
         return f"'{value}" if value.startswith(_FORMULA) else value
     if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
         return value
-    return encode(value).decode()
+    return encode_as_text(value)
 
 
 _WRITERS: Final[dict[type, Callable[[Iterable[Rows], list[str]], Iterator[bytes]]]] = {
     CsvRenderer: _csv,
     NdjsonRenderer: _ndjson,
+}
+_FORMS: Final[dict[type, Form]] = {
+    CsvRenderer: Form(_cell, None),
+    NdjsonRenderer: Form(encode_as_text, "null"),
 }
 _CONTENT_TYPES: Final = {
     CsvRenderer: "text/csv; charset=utf-8; header=present",

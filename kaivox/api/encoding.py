@@ -27,6 +27,11 @@ def encode(value: Any) -> bytes:
     return _COMPACT.encode(value).encode()
 
 
+def encode_as_text(value: Any) -> str:
+    """`value` as compact JSON, not encoded yet."""
+    return _COMPACT.encode(value)
+
+
 def encode_for_people(value: Any) -> bytes:
     """`value` as indented UTF-8 JSON."""
     return _FOR_PEOPLE.encode(value).encode()

@@ -18,7 +18,8 @@ from django.db.models import Model, QuerySet
 from django.db.models.query import ValuesListIterable
 from rest_framework.serializers import SerializerMethodField
 
-from kaivox.api.serializers import Reader, ReadSerializer, converted
+from kaivox.api.columns import Form, Part, Piece, read_piece
+from kaivox.api.serializers import ReadSerializer, converted
 
 _BUSINESS: Final = "business."
 
@@ -31,6 +32,9 @@ class Reading(Protocol):
 
     def render(self, rows: Iterable[Any], business: Any) -> Shown:
         """What the API shows of rows that came from `rows`, all of `business`."""
+
+    def piece(self, rows: QuerySet[Any], ordered_by: str, business: Any, form: Form) -> Piece:
+        """All of `rows`, read and written in one go."""
 
 
 @cache
@@ -52,19 +56,24 @@ class AsInstances:
     def render(self, rows: Iterable[Any], business: Any) -> Shown:
         return self._serializer.render_many(rows)
 
-
-Part = tuple[str, Reader, Sequence[str]]
+    def piece(self, rows: QuerySet[Any], ordered_by: str, business: Any, form: Form) -> Piece:
+        found = list(rows)
+        written = (tuple(map(form.cell, shown.values())) for shown in self.render(found, business))
+        last = (getattr(found[-1], ordered_by), found[-1].pk) if found else None
+        return Piece(written, len(found), last)
 
 
 class AsTuples:
-    """`parts`: name, reader, and the columns that it reads, of each field."""
-
     def __init__(self, parts: Sequence[Part]) -> None:
-        self._readers = [(name, read) for name, read, _ in parts]
-        self._columns = dict.fromkeys(column for _, _, columns in parts for column in columns)
+        self._parts = parts
+        self._readers = [(part.name, part.read) for part in parts]
+        self._columns = dict.fromkeys(column for part in parts for column in part.columns)
+
+    def _names(self, *more: str) -> tuple[str, ...]:
+        return tuple({**self._columns, **dict.fromkeys(more), "pk": None})
 
     def rows(self, rows: QuerySet[Any], *more: str) -> QuerySet[Any]:
-        names = tuple({**self._columns, **dict.fromkeys(more), "pk": None})
+        names = self._names(*more)
         light: QuerySet[Any] = rows.values_list(*names)
         light._iterable_class = _rows_with(names)
         return light
@@ -76,6 +85,11 @@ class AsTuples:
             row.business = business
             shown.append({name: read(row) for name, read in readers})
         return shown
+
+    def piece(self, rows: QuerySet[Any], ordered_by: str, business: Any, form: Form) -> Piece:
+        names = self._names(ordered_by)
+        light = rows.values_list(*names)
+        return read_piece(light, names, self._parts, ordered_by, business, form)
 
 
 class Row(SimpleNamespace):
@@ -99,16 +113,17 @@ def _part(
     if isinstance(field, SerializerMethodField):
         method: Callable[[Any], Any] = getattr(serializer, field.method_name or f"get_{name}")
         columns = getattr(method, "reads", None)
-        return None if columns is None else (name, method, columns)
+        return None if columns is None else Part(name, method, columns)
     source = field.source or name
     if source.startswith(_BUSINESS):
         read = converted(field, attrgetter(source))
-        return None if read is None else (name, read, ())
+        return None if read is None else Part(name, read, ())
     if not _is_column(model, source.split(".")):
         return None
     path = source.replace(".", "__")
     read = converted(field, attrgetter(path))
-    return None if read is None else (name, read, (path,))
+    of_value = converted(field, lambda value: value)
+    return None if read is None else Part(name, read, (path,), field, of_value)
 
 
 def _is_column(model: type[Model], steps: list[str]) -> bool:
