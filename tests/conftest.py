@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
+from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
@@ -17,50 +18,88 @@ from kaivox.businesses.models import Business
 from ratelimits import stores
 from tests import documented, factories
 
-# What is the same whatever the database runs once, in the embedded profile: what a browser shows,
-# `make up`, generated clients, and what asks no database at all.
-collect_ignore: list[str] = []
-if not django_settings.EMBEDDED:
-    collect_ignore = [
-        "test_architecture.py",
-        "test_clients.py",
-        "test_demo.py",
-        "test_file_broker.py",
-        "test_processes.py",
-        "test_readme.py",
-        "test_schema.py",
-        "test_settings.py",
-        "test_up.py",
-        "appointments/test_availability.py",
-        "businesses/test_addresses.py",
-        "businesses/test_encryption.py",
-        "businesses/test_keys.py",
-        "calls/test_sentiment.py",
-        "calls/test_transcripts.py",
-        "customers/test_phones.py",
-        "pages/test_admin_access.py",
-        "pages/test_browsable.py",
-        "pages/test_browser.py",
-        "pages/test_docs.py",
-        "pages/test_journeys.py",
-        "pages/test_logins.py",
-        "pages/test_recipes.py",
-        "pages/test_settings_pages.py",
-        "ratelimits/test_admin.py",
-        "staff/test_hours.py",
-        "staff/test_local_time.py",
-        "webhooks/test_backoff.py",
-        "webhooks/test_delivery.py",
-        "webhooks/test_destinations.py",
-        "webhooks/test_docs.py",
-        "webhooks/test_signing.py",
-    ]
+TESTS = Path(__file__).parent
+
+# What is the same whatever the database: what a browser shows, `make up`, generated clients, and what
+# asks no database at all. It runs once, embedded, as a part of its own (`tests.profiles`).
+SAME_ON_ANY_DATABASE = (
+    "test_architecture.py",
+    "test_clients.py",
+    "test_demo.py",
+    "test_file_broker.py",
+    "test_processes.py",
+    "test_readme.py",
+    "test_schema.py",
+    "test_settings.py",
+    "test_up.py",
+    "appointments/test_availability.py",
+    "businesses/test_addresses.py",
+    "businesses/test_encryption.py",
+    "businesses/test_keys.py",
+    "calls/test_sentiment.py",
+    "calls/test_transcripts.py",
+    "customers/test_phones.py",
+    "pages/test_admin_access.py",
+    "pages/test_browsable.py",
+    "pages/test_browser.py",
+    "pages/test_docs.py",
+    "pages/test_journeys.py",
+    "pages/test_logins.py",
+    "pages/test_recipes.py",
+    "pages/test_settings_pages.py",
+    "ratelimits/test_admin.py",
+    "staff/test_hours.py",
+    "staff/test_local_time.py",
+    "webhooks/test_backoff.py",
+    "webhooks/test_delivery.py",
+    "webhooks/test_destinations.py",
+    "webhooks/test_docs.py",
+    "webhooks/test_signing.py",
+    # Refused before a view asks the database for anything but the key.
+    "test_hostile.py::TestHeaders",
+    "test_hostile.py::TestMethod",
+)
 
 
-def pytest_report_header() -> str | None:
-    """Says what this profile leaves to the other one."""
-    left = ", ".join(collect_ignore)
-    return f"left to the embedded profile, the same on any database: {left}" if left else None
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--part",
+        choices=("all", "profile", "once"),
+        default="all" if django_settings.EMBEDDED else "profile",
+        help="what each profile runs, what is the same on any database and runs once, or all",
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Imports no module of which this part runs nothing."""
+    if not collection_path.match("test_*.py"):
+        return None
+    name, part = str(collection_path.relative_to(TESTS)), config.getoption("part")
+    if part == "once" and not any(listed.startswith(name) for listed in SAME_ON_ANY_DATABASE):
+        return True
+    return True if part == "profile" and name in SAME_ON_ANY_DATABASE else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    part = config.getoption("part")
+    kept = {True: [], False: []}
+    for item in items:
+        name = str(item.path.relative_to(TESTS))
+        names = {name} if item.cls is None else {name, f"{name}::{item.cls.__name__}"}
+        once = not names.isdisjoint(SAME_ON_ANY_DATABASE)
+        kept[part == "all" or once is (part == "once")].append(item)
+    items[:] = kept[True]
+    config.hook.pytest_deselected(items=kept[False])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says what this part leaves to the others, and why."""
+    part = terminalreporter.config.getoption("part")
+    if part == "once":
+        terminalreporter.write_line("LEFT to the suites of both profiles: all that asks a database")
+    if part == "profile":
+        names = ", ".join(SAME_ON_ANY_DATABASE)
+        terminalreporter.write_line(f"LEFT to run once, the same on any database: {names}")
 
 
 @pytest.fixture(autouse=True)

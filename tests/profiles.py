@@ -1,7 +1,8 @@
 """Runs the suite in one profile or in both: `python -m tests.profiles both|embedded|production […]`.
 
-Both run at once, since one alone leaves half of two processors idle: the embedded one speaks as it
-goes, the production one is shown after it. What follows the profile goes to pytest.
+They run at once, since one alone leaves half of two processors idle, and what is the same on any
+database beside them, once: the first speaks as it goes, the others are shown after it. What follows
+the profile goes to pytest.
 """
 
 from __future__ import annotations
@@ -18,45 +19,52 @@ from pathlib import Path
 TITLES = {
     "embedded": "==> Tests, embedded profile: SQLite, quotas in memory, broker in files",
     "production": "==> Tests, production profile: PostgreSQL, Redis",
+    "once": "==> Tests of what is the same on any database, embedded profile",
 }
+SUITES = {
+    "both": ("embedded", "production", "once"),
+    "embedded": ("embedded", "once"),
+    "production": ("production",),
+}
+NOTHING_COLLECTED = 5
 # Empty counts as unset, and goes before what .env says.
 NOTHING_NAMED = dict.fromkeys(("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "SECRET_KEY"), "")
 
 
-def run(profiles: Sequence[str], arguments: Sequence[str]) -> int:
-    """Runs all at once, shows one after the other; 1 where any failed."""
+def run(names: Sequence[str], arguments: Sequence[str]) -> int:
+    """Runs all at once, shows one after the other; 1 where any failed, or none had a test."""
     # Ctrl-C reaches the suites as well; they end by themselves, and are shown to their end.
     signal.signal(signal.SIGINT, lambda *_: None)
     with tempfile.TemporaryDirectory(prefix="kaivox-tests-") as folder:
-        suites = [_start(profile, arguments, Path(folder)) for profile in profiles]
+        suites = [_start(name, arguments, Path(folder)) for name in names]
         signal.signal(signal.SIGTERM, lambda *_: _end(suites))
-        statuses = [_show(process, log) for process, log in suites]
-    return int(any(statuses))
+        statuses = {_show(process, log) for process, log in suites}
+    return int(not {0} <= statuses <= {0, NOTHING_COLLECTED})
 
 
 def _start(
-    profile: str, arguments: Sequence[str], folder: Path
+    name: str, arguments: Sequence[str], folder: Path
 ) -> tuple[subprocess.Popen[bytes], Path]:
-    var, log = folder / profile, folder / f"{profile}.log"
+    var, log = folder / name, folder / f"{name}.log"
     var.mkdir()
-    log.write_text(f"\n{TITLES[profile]}\n")
+    log.write_text(f"\n{TITLES[name]}\n")
     with log.open("ab") as said:
         process = subprocess.Popen(
-            [*_command(profile), *arguments],
-            env=_environment(profile, var),
+            [*_command(name), *arguments],
+            env=_environment(name, var),
             stdout=said,
             stderr=subprocess.STDOUT,
         )
     return process, log
 
 
-def _command(profile: str) -> list[str]:
-    pytest = [sys.executable, "-m", "pytest"]
-    return pytest if profile == "embedded" else [sys.executable, "-m", "tests.servers", *pytest]
+def _command(name: str) -> list[str]:
+    pytest = [sys.executable, "-m", "pytest", "--part", "once" if name == "once" else "profile"]
+    return [sys.executable, "-m", "tests.servers", *pytest] if name == "production" else pytest
 
 
-def _environment(profile: str, var: Path) -> Mapping[str, str]:
-    named = NOTHING_NAMED if profile == "embedded" else {}
+def _environment(name: str, var: Path) -> Mapping[str, str]:
+    named = {} if name == "production" else NOTHING_NAMED
     colour = {"PY_COLORS": "1"} if sys.stdout.isatty() else {}
     # A folder of the run: a `make up` beside it must not take our messages for its own.
     return {"PYTHONUNBUFFERED": "1", **colour, **os.environ, **named, "KAIVOX_VAR": str(var)}
@@ -81,10 +89,9 @@ def _show(process: subprocess.Popen[bytes], log: Path) -> int:
 
 def main() -> None:
     which = sys.argv[1] if len(sys.argv) > 1 else "both"
-    profiles = list(TITLES) if which == "both" else [which]
-    if not set(profiles) <= set(TITLES):
+    if which not in SUITES:
         sys.exit("usage: python -m tests.profiles both|embedded|production [arguments of pytest]")
-    sys.exit(run(profiles, sys.argv[2:]))
+    sys.exit(run(SUITES[which], sys.argv[2:]))
 
 
 if __name__ == "__main__":
