@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -62,8 +63,9 @@ class Stack:
 
 
 @contextmanager
-def running_stack(folder: Path, **variables: str) -> Iterator[Stack]:
-    """Starts everything on a free port and an empty database; stops it at the end of the block."""
+def running_stack(folder: Path, migrated: str = "", **variables: str) -> Iterator[Stack]:
+    """Starts everything on a free port and an empty database, or a copy of the one of the name
+    `migrated`, which nobody uses now; stops it at the end of the block."""
     port = free_port()
     environment = {
         **os.environ,
@@ -79,7 +81,10 @@ def running_stack(folder: Path, **variables: str) -> Iterator[Stack]:
     log = folder / "log"
     with ExitStack() as stack:
         if os.environ.get("DATABASE_URL"):
-            environment["DATABASE_URL"] = stack.enter_context(empty_database(f"flow_{port}"))
+            database = empty_database(f"flow_{port}", migrated or "template1")
+            environment["DATABASE_URL"] = stack.enter_context(database)
+        elif migrated:
+            _copy(migrated, folder / "var")
         running = Stack(f"http://127.0.0.1:{port}", environment, log)
         if os.environ.get("DATABASE_URL"):
             running.manage("shell", "--no-imports", "-c", _PREPARE)
@@ -87,6 +92,12 @@ def running_stack(folder: Path, **variables: str) -> Iterator[Stack]:
             stack.enter_context(_process(command, environment, log))
         _wait_until_ready(running)
         yield running
+
+
+def _copy(migrated: str, var: Path) -> None:
+    var.mkdir(mode=0o700)
+    with closing(sqlite3.connect(migrated)) as connection:
+        connection.execute("VACUUM INTO ?", [str(var / "kaivox.sqlite3")])
 
 
 def _commands(folder: Path) -> list[list[str]]:
@@ -118,12 +129,13 @@ def _process(command: list[str], environment: dict[str, str], log: Path) -> Iter
 
 
 @contextmanager
-def empty_database(name: str) -> Iterator[str]:
-    """The URL of an empty database beside the one that DATABASE_URL names."""
+def empty_database(name: str, template: str = "template1") -> Iterator[str]:
+    """The URL of an empty database beside the one that DATABASE_URL names; what `template` has."""
     parts = urlsplit(os.environ["DATABASE_URL"])
     maintenance = urlunsplit(parts._replace(path="/postgres"))
     with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
         try:
             yield urlunsplit(parts._replace(path=f"/{name}"))
         finally:

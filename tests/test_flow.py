@@ -13,22 +13,47 @@ import time
 
 import pytest
 import requests
+from django.conf import settings
+from django.db import connection
 from standardwebhooks import Webhook
 
 from tests.stack import running_stack
 from tests.webhooks.receivers import running_receiver
 
+PASSWORD = "only-for-this-test-1"
+# In one process: each takes a second to start.
+ISSUE_KEY_AND_MAKE_ADMINISTRATOR = """
+from django.core.management import call_command
+call_command("issue_api_key", "--business", "smile-dental", "--name", "Flow")
+call_command("createsuperuser", "--noinput", "--username", "flow", "--email", "f@x.org", verbosity=0)
+"""
+
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory):
-    with running_stack(tmp_path_factory.mktemp("flow"), WEBHOOK_RETRY_SCHEDULE="0.2,0.2,0.2") as it:
+def migrated(django_db_setup, django_db_blocker):
+    """The name of the suite's own database: its tables are there and empty, nobody is connected."""
+    with django_db_blocker.unblock():
+        connection.close()
+        if not settings.EMBEDDED:
+            connection.close_pool()
+    return str(connection.settings_dict["NAME"])
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory, migrated):
+    with running_stack(
+        tmp_path_factory.mktemp("flow"),
+        migrated,
+        WEBHOOK_RETRY_SCHEDULE="0.2,0.2,0.2",
+        DJANGO_SUPERUSER_PASSWORD=PASSWORD,
+    ) as it:
         yield it
 
 
 @pytest.fixture(scope="module")
 def api(stack):
     session = requests.Session()
-    key = stack.manage("issue_api_key", "--business", "smile-dental", "--name", "Flow")
+    key = stack.manage("shell", "--no-imports", "-c", ISSUE_KEY_AND_MAKE_ADMINISTRATOR)
     session.headers["Authorization"] = f"Bearer {key}"
     return session
 
@@ -137,13 +162,10 @@ def _attempts(api, stack, event_id: str) -> list[dict]:
 def _http_status_in_the_admin(stack, event_id: str, url: str) -> str:
     """What the delivery log of the admin shows a superuser who searches for the event: the HTTP
     status of its delivery to `url`."""
-    password = "only-for-this-test-1"
-    stack.environment["DJANGO_SUPERUSER_PASSWORD"] = password
-    stack.manage("createsuperuser", "--noinput", "--username", "flow", "--email", "f@example.com")
     login = f"{stack.url}/admin/login/"
     browser = requests.Session()
     browser.get(login)
-    form = {"username": "flow", "password": password, "next": "/admin/"}
+    form = {"username": "flow", "password": PASSWORD, "next": "/admin/"}
     form["csrfmiddlewaretoken"] = browser.cookies["csrftoken"]
     assert browser.post(login, data=form, headers={"Referer": login}).status_code == 200
     log = f"{stack.url}/admin/webhooks/delivery/"
