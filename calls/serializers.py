@@ -78,5 +78,6 @@ class CallWithTranscript(CallSerializer):
     transcript = serializers.SerializerMethodField()
 
     @staticmethod
+    @reads("transcript")
     def get_transcript(call: Call) -> list[dict[str, Any]]:
         return list(call.transcript)

@@ -125,11 +125,13 @@ class FramedView(APIView):
 
 
 def tag_answer(request: Request, response: Answer) -> None:
-    """Sets `ETag`; a GET whose `If-None-Match` names it becomes a 304 (RFC 9110 §13.1.2)."""
+    """Sets `ETag`; a GET whose `If-None-Match` names it becomes a 304 (RFC 9110 §13.1.2). The tag is
+    of the JSON: a page for people is another representation, and never spared by it."""
     response.encoded = encode(response.data)
     paging = {key: value for key, value in response.meta.items() if key != "request_id"}
     response["ETag"] = etag_of(response.encoded + encode(paging) if paging else response.encoded)
-    if request.method in ("GET", "HEAD") and response.status_code == 200:
+    is_json = isinstance(request.accepted_renderer, EnvelopeRenderer)
+    if is_json and request.method in ("GET", "HEAD") and response.status_code == 200:
         wanted = request.META.get("HTTP_IF_NONE_MATCH", "").strip()
         if wanted and (wanted == "*" or response["ETag"] in tags_of(wanted)):
             response.status_code = 304

@@ -114,7 +114,9 @@ class TestTag:
     def test_of_a_page_for_people_is_worked_out(self, world):
         path, tag = next(iter(world.seen.items()))
         headers = {"If-None-Match": tag, "Accept": "text/html"}
-        assert world.client.get(path, headers=headers).status_code in (200, 304, 406)
+        page = world.client.get(path, headers=headers)
+        assert (page.status_code, page["Content-Type"]) == (200, "text/html; charset=utf-8")
+        assert "ETag" not in page
 
 
 def _without(response: Any, names: set[str]) -> dict[str, str]:
@@ -195,9 +197,10 @@ class TestShownFrom:
     def test_names_all_that_is_shown(self, view):
         for serializer in {view.serializer_class, view.detail_serializer_class} - {None}:
             reading = reading_of(serializer, view.queryset.model)
-            columns = reading._columns if isinstance(reading, AsTuples) else ()
-            for column in columns:
-                assert _owner_of(view.queryset.model, column) in view.shown_from
+            # Of a method that does not say what it `reads` nobody knows what it shows.
+            assert isinstance(reading, AsTuples), serializer
+            owners = {_owner_of(view.queryset.model, column) for column in reading._columns}
+            assert view.queryset.model in owners <= set(view.shown_from)
 
     @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.__name__)
     def test_has_an_index_for_the_newest(self, view):
