@@ -6,7 +6,6 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from appointments.calendar import calendar_of
 from kaivox.api.encoding import etag_of, tags_of
 from staff.feeds import find_feed
 
@@ -14,6 +13,9 @@ from staff.feeds import find_feed
 @require_safe
 def calendar(request: HttpRequest, token: str) -> HttpResponse:
     """A closed address and one that never was look alike."""
+    # Here, as few processes ever write a calendar: the library takes 2.5 MB.
+    from appointments.calendar import calendar_of
+
     feed = find_feed(token)
     if feed is None:
         return HttpResponse("There is no such calendar.\n", status=404, content_type="text/plain")
