@@ -220,7 +220,6 @@ if EMBEDDED:
 else:
     DATABASES = {"default": env.database("DATABASE_URL")}
     DATABASES["default"] |= {
-        "ENGINE": "kaivox.postgresql",
         "CONN_MAX_AGE": 0,  # the pool keeps connections, Django must not
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
