@@ -246,8 +246,10 @@ class TestQuery:
         ):  # fmt: skip
             told(client.get(f"{url}?{query}"), f"{route} {query[:60]}")
 
+
+class TestUnknownParameter:
     @pytest.mark.parametrize("route", routes(), ids=str)
-    def test_that_is_unknown_is_refused(self, client, mine, route):
+    def test_is_refused(self, client, mine, route):
         url = at(route, mine)
         before = everything()
         for query in ("nothing=1", "%ff=1", "id[]=1", "reason=a&reason=b", "business_id=1"):
@@ -280,9 +282,9 @@ def whole_body(route, mine):
     }.get(f"{route.method} {route.path.removeprefix(API)}", {})
 
 
-class TestBody:
+class TestBrokenBody:
     @pytest.mark.parametrize("route", WRITES, ids=str)
-    def test_that_is_broken_writes_nothing(self, client, mine, route):
+    def test_writes_nothing(self, client, mine, route):
         url = at(route, mine)
         takes_none = "requestBody" not in documented.operations_at(route.path)[route.method.lower()]
         optional = (b"",) if takes_none or not whole_body(route, mine) else ()
@@ -300,6 +302,8 @@ class TestBody:
             ],
         )  # fmt: skip
 
+
+class TestBody:
     @pytest.mark.parametrize("route", WRITES, ids=str)
     def test_of_any_value_in_any_field_has_one_right_answer(self, client, mine, route):
         operation = documented.operations_at(route.path)[route.method.lower()]
