@@ -84,7 +84,7 @@ class TestSync:
             factories.make_staff(business, services=[service], hours=["00:00-24:00"])
             factories.make_customer(business)
         copy = Copy(client)
-        with writers(business, seconds=4) as process:
+        with writers(business, seconds=2.5) as process:
             walks = 0
             while process.poll() is None:
                 brought = copy.catch_up()
