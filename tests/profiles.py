@@ -55,6 +55,9 @@ def _start(
             stdout=said,
             stderr=subprocess.STDOUT,
         )
+    if name != "production":
+        # It is the longest, and waits for its servers: it goes first, or ends long after the others.
+        os.setpriority(os.PRIO_PROCESS, process.pid, 5)
     return process, log
 
 
