@@ -24,7 +24,7 @@ _FOR_PEOPLE = json.JSONEncoder(indent=2, **_FORM)
 
 def encode(value: Any) -> bytes:
     """`value` as compact UTF-8 JSON."""
-    return _COMPACT.encode(value).encode()
+    return encode_as_text(value).encode()
 
 
 def encode_as_text(value: Any) -> str:

@@ -64,6 +64,8 @@ class AsInstances:
 
 
 class AsTuples:
+    """Reads the columns of `parts` and no more: `parts` are the fields of a flat serializer."""
+
     def __init__(self, parts: Sequence[Part]) -> None:
         self._parts = parts
         self._readers = [(part.name, part.read) for part in parts]
