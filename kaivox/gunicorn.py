@@ -33,8 +33,8 @@ timeout = 30
 graceful_timeout = 25
 keepalive = 75  # longer than nginx keeps an idle connection to us
 # Whatever leaks is gone after a while; the jitter keeps processes from restarting together.
-max_requests = 10_000
-max_requests_jitter = 2_000
+max_requests = 200_000
+max_requests_jitter = 50_000
 limit_request_line = MAX_LINE
 if Path("/dev/shm").is_dir():  # noqa: S108 - the heartbeat file: a slow disk must not look like a hang
     worker_tmp_dir = "/dev/shm"  # noqa: S108

@@ -191,7 +191,7 @@ TEMPLATES = [
 
 # --- Database --------------------------------------------------------------------------------
 
-# Threads of one web process, and so the connections that it may hold at once.
+# Threads of one web process, each with its own connection to the database.
 WEB_THREADS = env.integer("WEB_THREADS", 8, minimum=1)
 # Processes of gunicorn, in the production profile.
 WEB_PROCESSES = env.integer("WEB_PROCESSES", 2, minimum=1)
@@ -220,11 +220,14 @@ if EMBEDDED:
 else:
     DATABASES = {"default": env.database("DATABASE_URL")}
     DATABASES["default"] |= {
-        "CONN_MAX_AGE": 0,  # the pool keeps connections, Django must not
+        "ENGINE": "kaivox.postgresql",
+        "CONN_MAX_AGE": None,  # each thread keeps its own
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
-            "pool": {"min_size": 1, "max_size": WEB_THREADS + 2, "timeout": 5},
             "connect_timeout": 3,
+            # A server that is cut off in silence: its connections are given up after so long (ms).
+            "tcp_user_timeout": 10_000,
+            "keepalives_idle": 30,
             # Statements that come again are planned once per connection: planning took as long as
             # running. Behind PgBouncer this needs its 1.21 or newer.
             "server_side_binding": True,

@@ -13,7 +13,6 @@ import time
 
 import pytest
 import requests
-from django.conf import settings
 from django.db import connection
 from standardwebhooks import Webhook
 
@@ -34,8 +33,6 @@ def migrated(django_db_setup, django_db_blocker):
     """The name of the suite's own database: its tables are there and empty, nobody is connected."""
     with django_db_blocker.unblock():
         connection.close()
-        if not settings.EMBEDDED:
-            connection.close_pool()
     return str(connection.settings_dict["NAME"])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.signals import got_request_exception
-from django.db import DatabaseError, DataError, InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
@@ -75,10 +75,7 @@ def answer_exception(error: Exception, context: Mapping[str, Any]) -> Response:
 
 def is_outage(error: BaseException) -> bool:
     """Whether the database is away, or busy for longer than we wait."""
-    if isinstance(error, OperationalError | InterfaceError):
-        return True
-    # psycopg's pool raises its own PoolTimeout, an OperationalError of psycopg, wrapped or not.
-    return isinstance(error, DatabaseError) and "connection" in str(error).lower()
+    return isinstance(error, OperationalError | InterfaceError)
 
 
 def _answer_domain_error(error: errors.DomainError) -> Response:

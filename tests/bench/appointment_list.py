@@ -58,7 +58,7 @@ def _prepare(url: str) -> list[str]:
     keys = [one.key for one in make_businesses(BUSINESSES, APPOINTMENTS)]
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-    connection.close_pool()  # type: ignore[attr-defined]
+    connection.close()
     return keys
 
 

@@ -43,7 +43,7 @@ def make_clinic(
     clinic = _fill(people, appointments, hours)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-    connection.close_pool()  # type: ignore[attr-defined]
+    connection.close()
     return clinic
 
 

@@ -41,7 +41,6 @@ def main() -> None:
             _script()
         finally:
             connection.close()
-            connection.close_pool()  # type: ignore[attr-defined]
 
 
 def _requests() -> None:

@@ -334,6 +334,8 @@ def main() -> None:
         }
         manage("migrate", "-v0")
         django.setup()
+        from django.db import connections
+
         web = stack.enter_context(web_server(folder, redis))
         for part in PARTS:
             if chosen and part.__name__ not in chosen:
@@ -344,15 +346,8 @@ def main() -> None:
             except Broken:
                 print("".join(f"  log: {line}\n" for line in web.complaints()))
                 raise
-        _close_connections()
+        connections.close_all()
     print("\nEvery promise was kept.")
-
-
-def _close_connections() -> None:
-    from django.db import connections
-
-    connections.close_all()
-    connections["default"].close_pool()  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":
