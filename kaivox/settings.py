@@ -158,6 +158,7 @@ MIDDLEWARE = [
     "kaivox.businesses.cors.BusinessCorsMiddleware",
     "ratelimits.middleware.UnknownCallers",
     "kaivox.businesses.last_use.LastUse",
+    "kaivox.api.unchanged.Unchanged",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

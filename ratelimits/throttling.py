@@ -53,11 +53,11 @@ class PlanThrottle(BaseThrottle):
         caller: Any = request.auth
         if getattr(caller, "business", None) is None or caller.business.plan != self.plan:
             return True
-        decision = vars(request._request).pop("charged", None)
-        if decision is None:
+        decision: Decision | None = getattr(request._request, "quota", None)
+        if decision is None:  # not charged yet
             cost = _cost(caller, request, view)
             decision = current_window().take(*self._account_of(caller.business), cost)
-        request._request.quota = decision  # type: ignore[attr-defined]
+            request._request.quota = decision  # type: ignore[attr-defined]
         if not decision.admitted and not settings.RATE_LIMIT_SHADOW:
             raise QuotaUsedUp(decision)
         return True
@@ -78,7 +78,7 @@ class PlanThrottle(BaseThrottle):
             value=seen.value,
         )
         if decision is not None:
-            request._request.charged = decision  # type: ignore[attr-defined]
+            request._request.quota = decision  # type: ignore[attr-defined]
         return mark_of(value, key.business_id)
 
     def _account_of(self, business: Business) -> tuple[str, Quota]:

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.test import Client, TransactionTestCase
 from rest_framework.test import APIClient
 
-from kaivox.api import remembered
+from kaivox.api import remembered, unchanged
 from kaivox.businesses import key_cache
 from kaivox.businesses.models import Business
 from ratelimits import stores
@@ -112,6 +112,7 @@ def fresh_quotas(settings):
     stores.start_afresh(prefix=f"test:{uuid.uuid4().hex}")
     key_cache.forget_all()
     remembered.forget_all()
+    unchanged.forget_all()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -24,11 +24,12 @@ from kaivox.api.filters import StrictFilterSet
 from kaivox.api.pagination import PARAMETERS, order_of
 from kaivox.api.plans import planned_for_its_values
 from kaivox.api.reading import Reading, reading_of
-from kaivox.api.remembered import Tagged, total_of
+from kaivox.api.remembered import total_of
 from kaivox.api.renderers import CsvRenderer, NdjsonRenderer, StreamedRenderer
 from kaivox.api.responses import Answer
 from kaivox.api.serializers import ReadSerializer, WriteSerializer
 from kaivox.api.settled import settled
+from kaivox.api.unchanged import note_shown
 from kaivox.api.versions import Version
 from kaivox.api.views import FramedView
 from kaivox.errors import NotFound, PreconditionFailed
@@ -41,7 +42,7 @@ class BusinessViewSet(FramedView, GenericViewSet[Any]):
     `serializer_class` shows a row; `detail_serializer_class` shows one alone where that differs.
 
     `shown_from` are the tables from which list and single row are made, with those of their
-    filters: where nothing has changed in them, answers are spared (`kaivox.api.remembered`). Name
+    filters: where nothing has changed in them, answers are spared (`kaivox.api.unchanged`). Name
     them only where the answers depend on nothing else but the business, not on the clock either,
     and where rows are never deleted; each needs an index that begins with business and
     `updated_at`.
@@ -55,7 +56,6 @@ class BusinessViewSet(FramedView, GenericViewSet[Any]):
     ordering: ClassVar[str] = "id"
     ordering_fields: ClassVar[tuple[str, ...]] = ("id",)
     lookup_value_regex = "[^/]+"
-    _tagged: Tagged | None = None
 
     def get_queryset(self) -> QuerySet[Any]:
         return self.queryset.filter(business=self.request.auth.business)
@@ -76,24 +76,13 @@ class BusinessViewSet(FramedView, GenericViewSet[Any]):
         if request.method == "POST" and "HTTP_IDEMPOTENCY_KEY" in request.META:
             remember = import_string(settings.API_POST_HOOK)
             self.post = partial(remember, self, self.post)
-        self._tagged = Tagged.of(request, self)
-        if self._tagged and self._tagged.is_unchanged():
-            self.get = self.head = self._not_modified
-
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        response = super().finalize_response(request, response, *args, **kwargs)
-        if self._tagged:
-            self._tagged.keep(response)
-        return response
-
-    def _not_modified(self, request: Request, *args: Any, **kwargs: Any) -> Answer:
-        tag = {"ETag": str(self._tagged and self._tagged.known)}
-        return Answer(None, status=304, headers=tag)
+        note_shown(request, self)
 
     @cached_property
     def version(self) -> Version:
         """Of what the answer is shown from, when it was first asked for in this request."""
-        return Version(self.business, self.shown_from)
+        known: Version | None = getattr(self.request._request, "version", None)
+        return known or Version(self.business, self.shown_from)
 
     def read_query(self, request: Request) -> None:
         if self.action != "list":

@@ -24,7 +24,8 @@ class BrowserKeyAuthentication(SessionAuthentication):
     """The key of the session, with Django's CSRF check, as the browser sends the session unasked."""
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, ApiKey] | None:
-        key_id = request._request.session.get(_NAME)
+        session = getattr(request._request, "session", None)  # none yet at the door
+        key_id = None if session is None else session.get(_NAME)
         if key_id is None:
             return None
         keys_now = ApiKey.objects.live(timezone.now()).select_related(*settings.API_KEY_RELATED)

@@ -17,7 +17,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from appointments.models import Appointment
-from kaivox.api import remembered, settled
+from kaivox.api import remembered, settled, unchanged
 from kaivox.api.reading import AsTuples, reading_of
 from kaivox.api.viewsets import BusinessViewSet
 from kaivox.businesses.write_lock import write_transaction
@@ -132,6 +132,7 @@ class TestTotal:
 
     def test_of_few_rows_is_counted_each_time(self, world, monkeypatch, django_assert_num_queries):
         remembered.forget_all()
+        unchanged.forget_all()
         monkeypatch.setattr(remembered, "MANY_ROWS", 3)
         for _ in range(3):
             with django_assert_num_queries(2):  # the page and the count
@@ -146,6 +147,7 @@ class TestVersion:
     def test_of_the_last_second_is_not_trusted(self, world, monkeypatch, django_assert_num_queries):
         monkeypatch.setattr(settled, "CLOCK_SKEW", timedelta(seconds=60))
         remembered.forget_all()
+        unchanged.forget_all()
         path = f"{API}/appointments/{world.past.pk}"
         for _ in range(2):
             with django_assert_num_queries(2):  # the version, the row
