@@ -10,7 +10,7 @@ from django.db.models import F, Q
 
 from appointments.no_overlap import NoOverlap
 from customers.models import Customer
-from kaivox.businesses.models import BusinessOwned, BusinessQuerySet
+from kaivox.businesses.models import BusinessOwned, BusinessQuerySet, ShownQuerySet, ShownRow
 from services.models import LONGEST_BUFFER_MINUTES, LONGEST_MINUTES, Service
 from staff.models import StaffMember
 
@@ -51,7 +51,7 @@ class BlockingQuerySet(BusinessQuerySet):
         return self.filter(busy_start__lt=end, busy_start__gt=bound, busy_end__gt=start)
 
 
-class AppointmentQuerySet(BlockingQuerySet):
+class AppointmentQuerySet(BlockingQuerySet, ShownQuerySet):  # type: ignore[override]
     def standing(self) -> Self:
         """Those that block their time: all but cancelled ones."""
         return self.exclude(status=Status.CANCELLED)
@@ -65,7 +65,7 @@ class AppointmentQuerySet(BlockingQuerySet):
         return self.select_related("business", "customer", "service", "staff")
 
 
-class Appointment(BusinessOwned):
+class Appointment(ShownRow):
     """A customer's time with a member of staff. What was agreed (price, duration, buffers) is kept
     here and does not change with the service."""
 

@@ -12,7 +12,13 @@ from appointments.models import Appointment
 from calls.transcripts import query_words
 from customers.models import Customer
 from kaivox.businesses.encryption import EncryptedTextField
-from kaivox.businesses.models import Business, BusinessOwned, BusinessQuerySet
+from kaivox.businesses.models import (
+    Business,
+    BusinessOwned,
+    BusinessQuerySet,
+    ShownQuerySet,
+    ShownRow,
+)
 
 
 class Provider(models.TextChoices):
@@ -59,7 +65,7 @@ FEW_MATCHES: Final = 5_000
 MOST_COUNTED: Final = 500
 
 
-class CallQuerySet(BusinessQuerySet):
+class CallQuerySet(ShownQuerySet):
     # Of a search for common words among very many calls: `count` goes no further.
     count_limit: int | None = None
 
@@ -115,7 +121,7 @@ class CallQuerySet(BusinessQuerySet):
         return self.filter(Q(from_number=number) | Q(to_number=number))
 
 
-class Call(BusinessOwned):
+class Call(ShownRow):
     """One call, whatever was told of it in however many messages."""
 
     provider = models.CharField(max_length=12, choices=Provider)

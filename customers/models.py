@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Upper
 
-from kaivox.businesses.models import BusinessOwned, BusinessQuerySet
+from kaivox.businesses.models import ShownQuerySet, ShownRow
 
 
 class Segment(models.TextChoices):
@@ -28,7 +28,7 @@ class PipelineStage(models.TextChoices):
     LOST = "lost"
 
 
-class CustomerQuerySet(BusinessQuerySet):
+class CustomerQuerySet(ShownQuerySet):
     def with_phone(self, phone: str) -> Self:
         """The one whose number is `phone` (E.164)."""
         return self.filter(phone=phone)
@@ -42,7 +42,7 @@ class CustomerQuerySet(BusinessQuerySet):
         return self.filter(Q(last_booked_at__gte=instant) | Q(last_visit_at__gte=instant))
 
 
-class Customer(BusinessOwned):
+class Customer(ShownRow):
     """One person, known to a business by phone, or by e-mail where there is no phone.
 
     The figures about appointments are kept here by `appointments`, in the transaction of each

@@ -8,11 +8,11 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
+from kaivox.businesses.marking import MarkingModel
 from kaivox.businesses.models import (
     Business,
     BusinessOwned,
     BusinessQuerySet,
-    MarkingModel,
     MarkingOwnedQuerySet,
 )
 

@@ -12,7 +12,7 @@ from redis import Redis
 from redis.exceptions import NoScriptError
 
 from kaivox.redis_store import Breaker, Line
-from ratelimits.window import Clock, DayUsage, Decision, Quota
+from ratelimits.window import Clock, DayUsage, Decision, Quota, Taken
 
 SCRIPT: Final = Path(__file__).with_name("window.lua").read_text(encoding="utf-8")
 _SHA: Final = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
@@ -57,13 +57,13 @@ class RedisWindow:
         return _decision(quota, self._run(self._keys(subject), quota, cost))
 
     def take_if(
-        self, subject: str, quota: Quota, cost: int, *, name: str, value: bytes | None
-    ) -> tuple[Decision | None, bytes | None]:
-        """`name` is a key of Redis that shares the subject's hash tag."""
-        reply = self._run((*self._keys(subject), name), quota, cost, value or b"")
+        self, subject: str, quota: Quota, cost: int, *, name: str, value: bytes | None, also: str
+    ) -> Taken:
+        """`name` and `also` are keys of Redis that share the subject's hash tag."""
+        reply = self._run((*self._keys(subject), name, also), quota, cost, value or b"")
         if isinstance(reply, bytes):
-            return None, reply or None
-        return _decision(quota, reply), value
+            return Taken(None, reply or None, None)
+        return Taken(_decision(quota, reply), value, reply[-1] or None)
 
     def usage(self, subjects: Sequence[str]) -> dict[str, list[DayUsage]]:
         pipeline = self._client.pipeline(transaction=False)
@@ -98,7 +98,7 @@ class RedisWindow:
 
 
 def _decision(quota: Quota, reply: Sequence[int]) -> Decision:
-    admitted, minute_used, minute_reset, day_used, wait, now = reply
+    admitted, minute_used, minute_reset, day_used, wait, now = reply[:6]
     return Decision(quota, bool(admitted), minute_used, minute_reset, day_used, wait, now)
 
 

@@ -14,7 +14,7 @@ from kaivox.redis_store import StoreAway
 from ratelimits.memory_window import MemoryWindow
 from ratelimits.models import DailyUsage
 from ratelimits.redis_window import RedisWindow
-from ratelimits.window import DayUsage, Decision, Quota, SharedWindow, Window
+from ratelimits.window import DayUsage, Decision, Quota, SharedWindow, Taken, Window
 
 PREFIX: Final = "quota"
 
@@ -81,13 +81,13 @@ class GuardedWindow:
         return decision
 
     def take_if(
-        self, subject: str, quota: Quota, cost: int, *, name: str, value: bytes | None
-    ) -> tuple[Decision | None, bytes | None]:
+        self, subject: str, quota: Quota, cost: int, *, name: str, value: bytes | None, also: str
+    ) -> Taken:
         """Raises StoreAway: what stands at `name` is known to the shared window alone."""
-        decision, found = self._shared.take_if(subject, quota, cost, name=name, value=value)
-        if decision is not None:
-            self._note(subject, decision)
-        return decision, found
+        taken = self._shared.take_if(subject, quota, cost, name=name, value=value, also=also)
+        if taken.decision is not None:
+            self._note(subject, taken.decision)
+        return taken
 
     def usage(self, subjects: Sequence[str]) -> dict[str, list[DayUsage]]:
         try:

@@ -16,7 +16,7 @@ from rest_framework.exceptions import ErrorDetail, Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from kaivox.businesses.marks import Mark, mark_of, name_of
+from kaivox.businesses.marks import Mark, mark_of, name_of, rows_name_of
 from kaivox.businesses.models import ApiKey, Business, Plan
 from ratelimits.stores import GuardedWindow, current_window, of_business
 from ratelimits.window import Decision, Quota
@@ -53,11 +53,11 @@ class PlanThrottle(BaseThrottle):
         caller: Any = request.auth
         if getattr(caller, "business", None) is None or caller.business.plan != self.plan:
             return True
-        decision: Decision | None = getattr(request._request, "quota", None)
-        if decision is None:  # not charged yet
+        decision = _charged(request)
+        if decision is None:
             cost = _cost(caller, request, view)
             decision = current_window().take(*self._account_of(caller.business), cost)
-            request._request.quota = decision  # type: ignore[attr-defined]
+        request._request.quota = decision  # type: ignore[attr-defined]
         if not decision.admitted and not settings.RATE_LIMIT_SHADOW:
             raise QuotaUsedUp(decision)
         return True
@@ -71,15 +71,19 @@ class PlanThrottle(BaseThrottle):
         window = current_window()
         if key.business.plan != self.plan or not isinstance(window, GuardedWindow):
             return None
-        decision, value = window.take_if(
+        if _charged(request) is not None:
+            return None
+        taken = window.take_if(
             *self._account_of(key.business),
             _cost(key, request, view),
             name=name_of(key.business_id),
             value=seen.value,
+            also=rows_name_of(key.business_id),
         )
-        if decision is not None:
-            request._request.quota = decision  # type: ignore[attr-defined]
-        return mark_of(value, key.business_id)
+        if taken.decision is not None:
+            request._request.quota = taken.decision  # type: ignore[attr-defined]
+            request._request.marks = (seen, taken.also)  # type: ignore[attr-defined]
+        return mark_of(taken.found, key.business_id)
 
     def _account_of(self, business: Business) -> tuple[str, Quota]:
         quota = quota_in_force(business, Quota(self.per_minute, self.per_day), timezone.now())
@@ -120,6 +124,12 @@ def quota_in_force(business: Business, plan_quota: Quota, now: datetime) -> Quot
     if override is None or not override.is_in_force(now):
         return plan_quota
     return Quota(override.per_minute, override.per_day)
+
+
+def _charged(request: Request) -> Decision | None:
+    """What was decided of this request already: at the door, or in front of Django."""
+    decision: Decision | None = getattr(request._request, "quota", None)
+    return decision or request.META.get("kaivox.charged")
 
 
 def _cost(caller: Any, request: Request, view: APIView) -> int:

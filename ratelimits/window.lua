@@ -5,10 +5,11 @@
 -- KEYS[2]  the state: what is known of the log without reading it (HEADER), then the UTC days, newest
 --          first (DAY). A subject without a quota of the day has no days.
 -- KEYS[3]  a value to be read in the same step; left out where there is none
+-- KEYS[4]  another one, to be told; only where there is KEYS[3]
 -- ARGV     per minute, per day ("": no quota), cost (0: only look), now in microseconds ("": the
 --          server's clock), what must stand at KEYS[3] ("": nothing)
 -- returns  admitted (1 or 0), used in the minute, when its next unit comes back, used in the day,
---          how long to wait, now (instants and waits in microseconds);
+--          how long to wait, now (instants and waits in microseconds), what stands at KEYS[4];
 --          or what stands at KEYS[3] where that is something else: nothing was taken then
 --
 -- Reading a string into Lua costs by its length, so the log, which is long, is only added to; of it
@@ -35,14 +36,14 @@ if not now then
   now = time[1] * 1000000 + time[2]
 end
 
-local state
+local state, told
 if KEYS[3] then
-  local kept = redis.call('MGET', KEYS[2], KEYS[3])
+  local kept = redis.call('MGET', KEYS[2], KEYS[3], KEYS[4] or KEYS[3])
   local value = kept[2] or ''
   if value ~= ARGV[5] then
     return value
   end
-  state = kept[1] or ''
+  state, told = kept[1] or '', kept[3] or ''
 else
   state = redis.call('GET', KEYS[2]) or ''
 end
@@ -145,4 +146,4 @@ if used > 0 then
   local leaving = per_minute > 0 and math.max(0, used - per_minute) or 0
   comes_back = in_minute(leaving) + MINUTE
 end
-return { wait == 0 and 1 or 0, used, comes_back, per_day and day_used or 0, wait, now }
+return { wait == 0 and 1 or 0, used, comes_back, per_day and day_used or 0, wait, now, told }

@@ -124,13 +124,22 @@ class Window(Protocol):
         """Drops the figures of days before `before` (days since 1970)."""
 
 
+class Taken(NamedTuple):
+    """Of `take_if`: no decision where `found`, at `name`, was not what it should be; else what stands
+    at `also`."""
+
+    decision: Decision | None
+    found: bytes | None
+    also: bytes | None
+
+
 class SharedWindow(Window, Protocol):
-    """A window that keeps other values too, and reads one in the same step."""
+    """A window that keeps other values too, and reads two in the same step."""
 
     def take_if(
-        self, subject: str, quota: Quota, cost: int, *, name: str, value: bytes | None
-    ) -> tuple[Decision | None, bytes | None]:
-        """`take`, where `value` stands at `name`; else no decision. And what does stand there."""
+        self, subject: str, quota: Quota, cost: int, *, name: str, value: bytes | None, also: str
+    ) -> Taken:
+        """`take`, where `value` stands at `name`, and what stands at `also`."""
 
 
 def clock() -> int:

@@ -9,19 +9,19 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
-from kaivox.businesses.models import BusinessOwned, BusinessQuerySet
+from kaivox.businesses.models import ShownQuerySet, ShownRow
 
 LONGEST_MINUTES = 24 * 60
 LONGEST_BUFFER_MINUTES = 8 * 60
 
 
-class ServiceQuerySet(BusinessQuerySet):
+class ServiceQuerySet(ShownQuerySet):
     def active(self) -> Self:
         """Those that can be booked."""
         return self.filter(is_active=True)
 
 
-class Service(BusinessOwned):
+class Service(ShownRow):
     """A treatment, class or table time that customers book.
 
     The buffers are time that the member of staff needs before and after it (preparing, cleaning):

@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 
-from kaivox.businesses.models import BusinessOwned, BusinessQuerySet
+from kaivox.businesses.models import BusinessOwned, BusinessQuerySet, ShownQuerySet, ShownRow
 from services.models import Service
 from staff.clock import DAY_MINUTES, MinuteOfDayField, format_clock
 
@@ -28,7 +28,7 @@ class Weekday(models.IntegerChoices):
     SUNDAY = 6
 
 
-class StaffQuerySet(BusinessQuerySet):
+class StaffQuerySet(ShownQuerySet):
     def active(self) -> Self:
         """Those who can be booked."""
         return self.filter(is_active=True)
@@ -57,7 +57,7 @@ class StaffQuerySet(BusinessQuerySet):
         return self.select_for_update(no_key=True, of=("self",), skip_locked=not wait)
 
 
-class StaffMember(BusinessOwned):
+class StaffMember(ShownRow):
     """A person (or a chair, room or court) whose time customers book."""
 
     name = models.CharField(max_length=120)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import unquote_plus
 
 from django.conf import settings
@@ -24,8 +25,7 @@ class RequestId:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.META.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
+        request_id = request_id_of(request.META)
         token = current_request_id.set(request_id)
         try:
             response = self.get_response(request)
@@ -33,6 +33,12 @@ class RequestId:
             current_request_id.reset(token)
         response["X-Request-ID"] = request_id
         return response
+
+
+def request_id_of(meta: Mapping[str, Any]) -> str:
+    """The id of a request with these headers, as WSGI names them."""
+    given = meta.get("HTTP_X_REQUEST_ID", "")
+    return given if _REQUEST_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
 
 
 class HeadHasNoBody:

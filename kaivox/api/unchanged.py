@@ -131,6 +131,7 @@ def _spared(name: _Name, request: HttpRequest) -> HttpResponse | None:
     answer: _Answer | None = _answers.recall((view.business.pk, *name), view.version)
     if answer is None or answer.tag not in tags_of(request.META["HTTP_IF_NONE_MATCH"]):
         return None
+    _tell_front(request)
     return HttpResponseNotModified(headers=answer.headers)
 
 
@@ -142,9 +143,20 @@ def _keep(name: _Name, request: HttpRequest, response: HttpResponse) -> None:
         or sum(map(len, name)) > _LONGEST_NAME
     ):
         return
+    if response.status_code == 304:
+        _tell_front(request)
     if len(_doors) >= _MANY:
         _doors.clear()
     _doors[name] = shown.door
     headers = {**response.headers, "Content-Length": "0"}  # without it waitress hangs up
     headers.pop("Content-Type", None)
     _answers.keep((shown.business_id, *name), shown.version, _Answer(headers["ETag"], headers))
+
+
+def _tell_front(request: HttpRequest) -> None:
+    """For whoever stands in front of Django (`kaivox.front`): to whom this 304 is told, and the marks
+    that were read before it was known to be right."""
+    request.META["kaivox.unchanged"] = (
+        getattr(request, "caller", None),
+        getattr(request, "marks", None),
+    )

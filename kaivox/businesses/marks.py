@@ -11,6 +11,7 @@ import logging
 import os
 import secrets
 from collections import Counter
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
@@ -99,6 +100,20 @@ def leave_mark(business_id: int) -> None:
     transaction.on_commit(lambda: _tell_others(business_id), robust=True)
 
 
+def leave_rows_mark(business_id: int) -> None:
+    """Tells all processes, once the present transaction is committed, that rows of the business have
+    changed which answers show. Only where there is Redis; whoever relies on it looks again within
+    seconds, in case it was away."""
+    if settings.REDIS_URL:
+        transaction.on_commit(lambda: _tell_of_rows(business_id), robust=True)
+
+
+def _tell_of_rows(business_id: int) -> None:
+    name, value = rows_name_of(business_id), secrets.token_hex(8)
+    with suppress(StoreAway):
+        redis_store.breaker.call(lambda: redis_store.client().set(name, value, ex=_MARK_SECONDS))
+
+
 def _tell_others(business_id: int) -> None:
     try:
         _marks().leave(business_id)
@@ -117,3 +132,8 @@ def _marks() -> _Marks:
 def name_of(business_id: int) -> str:
     """The mark's key in Redis, which shares its hash tag with the business's quota."""
     return f"access:{{b{business_id}}}"
+
+
+def rows_name_of(business_id: int) -> str:
+    """The same for the mark of its rows."""
+    return f"rows:{{b{business_id}}}"

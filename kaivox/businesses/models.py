@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final, Self
 from zoneinfo import ZoneInfo
@@ -19,7 +20,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from kaivox.businesses.marks import leave_mark
+from kaivox.businesses.marking import MarkingModel, MarkingQuerySet
+from kaivox.businesses.marks import leave_rows_mark
 from kaivox.businesses.scopes import ALL_SCOPES
 
 # As browsers send it: lower case, without a path.
@@ -50,41 +52,6 @@ def check_origins(origins: object) -> None:
                 "%(origin)s is no origin such as https://book.example.com.",
                 params={"origin": origin},
             )
-
-
-class MarkingQuerySet(models.QuerySet[Any]):
-    """Bulk changes of the rows that `MarkingModel` watches one by one."""
-
-    # From the row to its business.
-    business_column = "pk"
-
-    def update(self, **values: Any) -> int:
-        changed = list(self.values_list(self.business_column, flat=True).distinct())
-        count = super().update(**values)
-        for business_id in changed:
-            leave_mark(business_id)
-        return count
-
-
-class MarkingModel(models.Model):
-    """A row that decides about calls: each change of it is seen at the next request."""
-
-    class Meta:
-        abstract = True
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        super().save(*args, **kwargs)
-        leave_mark(self.marked_business_id())
-
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        business_id = self.marked_business_id()
-        deleted = super().delete(*args, **kwargs)
-        leave_mark(business_id)
-        return deleted
-
-    def marked_business_id(self) -> int:
-        """The business whose callers must be looked up anew."""
-        raise NotImplementedError
 
 
 class Business(MarkingModel):
@@ -209,6 +176,54 @@ class BusinessOwned(models.Model):
 
     class Meta:
         abstract = True
+
+
+class ShownQuerySet(BusinessQuerySet):
+    """Bulk changes of the rows that `ShownRow` watches one by one."""
+
+    def update(self, **values: Any) -> int:
+        changed = self._businesses()
+        count = super().update(**values)
+        _rows_changed(changed)
+        return count
+
+    def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
+        made = super().bulk_create(objs, *args, **kwargs)
+        _rows_changed({row.business_id for row in made})
+        return made
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        changed = self._businesses()
+        deleted = super().delete()
+        _rows_changed(changed)
+        return deleted
+
+    def _businesses(self) -> set[int]:
+        if not settings.REDIS_URL:
+            return set()
+        return set(self.order_by().values_list("business_id", flat=True).distinct())
+
+
+class ShownRow(BusinessOwned):
+    """A row from which answers are made that may be spared (`kaivox.api.unchanged`): each change of
+    it leaves a mark for all processes."""
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        super().save(*args, **kwargs)
+        leave_rows_mark(self.business_id)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        deleted = super().delete(*args, **kwargs)
+        leave_rows_mark(self.business_id)
+        return deleted
+
+
+def _rows_changed(business_ids: Iterable[int]) -> None:
+    for business_id in business_ids:
+        leave_rows_mark(business_id)
 
 
 class Role(models.TextChoices):

@@ -20,6 +20,7 @@ from appointments.models import Appointment
 from kaivox.api import remembered, settled, unchanged
 from kaivox.api.reading import AsTuples, reading_of
 from kaivox.api.viewsets import BusinessViewSet
+from kaivox.businesses.models import ShownQuerySet, ShownRow
 from kaivox.businesses.write_lock import write_transaction
 from ratelimits.throttling import EnterpriseThrottle
 from services.models import Service
@@ -212,6 +213,11 @@ class TestShownFrom:
                 for one in model._meta.indexes
             ]
             assert ["business", "updated_at", "id"] in indexes, model
+
+    def test_names_rows_that_leave_marks(self):
+        for model in {model for view in VIEWS for model in view.shown_from}:
+            assert issubclass(model, ShownRow)
+            assert isinstance(model._default_manager.all(), ShownQuerySet)
 
     def test_names_no_table_whose_rows_are_deleted_alone(self):
         for model in {model for view in VIEWS for model in view.shown_from}:
