@@ -16,7 +16,7 @@ from typing import Any, Final
 from django.utils import timezone
 
 from kaivox.api.middleware import request_id_of
-from kaivox.businesses.key_cache import REMEMBERED_SECONDS
+from kaivox.businesses.key_cache import REMEMBERED_SECONDS, is_held
 from kaivox.businesses.marks import Mark, name_of, rows_name_of, stands_here
 from kaivox.businesses.models import ApiKey
 from kaivox.redis_store import StoreAway
@@ -90,9 +90,9 @@ def _name_of(environ: dict[str, Any]) -> bytes:
 def _take_if_unchanged(given: _Given, environ: dict[str, Any]) -> Decision | None:
     """Charges the request. None where Django is to answer."""
     key, now, window = given.key, timezone.now(), current_window()
-    if key.is_revoked(now) or key.is_expired(now) or not stands_here(given.access, key.business_id):
+    if not is_held(key) or not stands_here(given.access, key.business_id):
         return None
-    if not isinstance(window, GuardedWindow):
+    if key.is_revoked(now) or key.is_expired(now) or not isinstance(window, GuardedWindow):
         return None
     try:
         taken = window.take_if(

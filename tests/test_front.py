@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from kaivox import redis_store
 from kaivox.api import settled
+from kaivox.businesses import key_cache
 from kaivox.businesses.operations import (
     change_api_key,
     issue_api_key,
@@ -136,6 +137,12 @@ class TestCaller:
         tag = server.learn(path)
         time.sleep(1.5)
         assert server.get(path, tag)[0] == 401
+
+    def test_whose_key_is_to_be_looked_up_anew(self, server, path):
+        tag = server.learn(path)
+        key_cache.forget_all()
+        assert server.get(path, tag)[0] == 304
+        assert server.asked == 1
 
     def test_whose_business_is_suspended(self, server, path, business):
         tag = server.learn(path)

@@ -63,6 +63,12 @@ def find_key(secret: str, read: ReadMark | None = None) -> ApiKey | None:
     return key
 
 
+def is_held(key: ApiKey) -> bool:
+    """Whether `key`, as `find_key` gave it, still holds where its business's mark stands."""
+    last = _found.get(key.digest)
+    return last is not None and last.key is key and time.monotonic() < last.until
+
+
 def is_remembered(secret: str) -> bool:
     """Whether the key was found lately: it is no guess."""
     return keys.digest_of(secret) in _found
