@@ -183,6 +183,7 @@ _COMMON: Final[dict[int, dict[str, str]]] = {
     411: {"length_required": "Send the body with a Content-Length."},
     412: {"precondition_failed": "The object has changed since you read it."},
     413: {"body_too_large": "The body is larger than 1 MiB."},
+    414: {"url_too_long": "The URL is longer than 8190 characters."},
     415: {"unsupported_media_type": "Unsupported media type in request."},
     422: {"validation_error": "Some values are not valid."},
     429: {"rate_limit_exceeded": "Your quota is used up. Come back in 12 seconds."},
@@ -200,6 +201,7 @@ _TITLE: Final = {
     411: "The body has no length.",
     412: "The object has changed since you read it.",
     413: "The body is too large.",
+    414: "The URL is too long; no key was looked at.",
     415: "The body is not JSON.",
     422: "A field or parameter is not valid; `errors` names it.",
     429: "Too many requests.",
@@ -247,7 +249,7 @@ def error_answer(status: int, refusals: tuple[type[DomainError], ...] = ()) -> S
     names = ("X-Request-ID", *_EXTRA_HEADERS.get(status, ()))
     return {
         "description": f"{_TITLE[status]} Codes: {', '.join(f'`{code}`' for code in codes)}.",
-        "headers": headers_of(*names, *(RATE_HEADERS if status not in (401, 503) else ())),
+        "headers": headers_of(*names, *(RATE_HEADERS if status not in (401, 414, 503) else ())),
         "content": {
             "application/json": {
                 "schema": {"$ref": "#/components/schemas/Error"},

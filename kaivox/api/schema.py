@@ -27,7 +27,7 @@ _VERB = {
     "partial_update": "update",
     "destroy": "delete",
 }
-_ALWAYS = (400, 401, 403, 406, 422, 429, 500, 503)
+_ALWAYS = (400, 401, 403, 406, 414, 422, 429, 500, 503)
 _OF_BODIES = (411, 413, 415)
 _META = {"$ref": "#/components/schemas/Meta"}
 _PAGE_META = {"$ref": "#/components/schemas/PageMeta"}
