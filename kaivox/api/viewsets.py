@@ -44,7 +44,7 @@ class BusinessViewSet(FramedView, GenericViewSet[Any]):
     `shown_from` are the tables from which list and single row are made, with those of their
     filters: where nothing has changed in them, answers are spared (`kaivox.api.unchanged`). Name
     them only where the answers depend on nothing else but the business, not on the clock either,
-    and where rows are never deleted; each needs an index that begins with business and
+    and where rows are never deleted; each is a `ShownRow` with an index that begins with business and
     `updated_at`.
     """
 
