@@ -1,0 +1,3 @@
+"""Version of the package, also sent as `User-Agent`."""
+
+VERSION = "1.0.0"
