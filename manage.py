@@ -1,12 +1,13 @@
 #!/usr/bin/env python
 """Django's command line: `python manage.py help` lists the commands."""
 
-import os
 import sys
 
 
 def main() -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kaivox.settings")
+    from kaivox.startup import load_settings
+
+    load_settings()
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 

@@ -1,24 +1,35 @@
-"""The admin's pages of appointments. Every change goes through the operations: the same rules and
-the same events as for the API."""
+"""Admin of appointments. Changes call the operations, so the rules and the events are the API's."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import URLPattern, path
 from django.utils import timezone
 
 from appointments import operations
-from appointments.admin_forms import BookingForm, CancelForm, move_form, start_of
-from appointments.models import Appointment, Status
+from appointments.admin_forms import BookingForm, CancelForm, confirmation_form, move_form, start_of
+from appointments.admin_free_times import free_times
+from appointments.groups.admin import GROUP_ACTIONS
+from appointments.models import Appointment, AppointmentStatus
 from appointments.outside_hours import outside_hours
-from kaivox.businesses.admin_acts import Act, ActsAdmin
-from kaivox.businesses.admin_base import EVERYONE, WRITERS, OneBusinessForm, businesses_where
+from appointments.waitlist.admin import WaitlistEntryAdmin as WaitlistEntryAdmin  # registers itself
+from kaivox.admin.base import EVERYONE, WRITERS, TenantModelForm, businesses_where
+from kaivox.admin.columns import Tone, local_time, status_column
+from kaivox.admin.object_actions import ObjectAction, ObjectActionsAdmin
 from kaivox.businesses.models import Business
 
 Values = dict[str, Any]
+
+_TONES: Final = {
+    AppointmentStatus.SCHEDULED: Tone.INFO,
+    AppointmentStatus.COMPLETED: Tone.GOOD,
+    AppointmentStatus.NO_SHOW: Tone.BAD,
+    AppointmentStatus.CANCELLED: Tone.QUIET,
+}
 
 
 def _move(request: HttpRequest, appointment: Appointment, values: Values) -> str:
@@ -28,9 +39,11 @@ def _move(request: HttpRequest, appointment: Appointment, values: Values) -> str
         appointment_id=appointment.pk,
         start=start_of(values["day"], values["time"], business.zone),
         staff=values["staff"],
+        party_size=values["party_size"],
+        overrides_window=True,
         now=timezone.now(),
     )
-    return f"It is at {_local(moved)} with {moved.staff} now."
+    return f"Moved to {_local(moved)} with {moved.staff}."
 
 
 def _cancel(request: HttpRequest, appointment: Appointment, values: Values) -> str:
@@ -38,49 +51,57 @@ def _cancel(request: HttpRequest, appointment: Appointment, values: Values) -> s
         business=appointment.business,
         appointment_id=appointment.pk,
         reason=values["reason"],
+        overrides_window=True,
         now=timezone.now(),
     )
-    return "It is cancelled, and its time is free."
+    return "Cancelled. Its time is free again."
+
+
+def _set_confirmation(request: HttpRequest, appointment: Appointment, values: Values) -> str:
+    changed = operations.update_details(
+        business=appointment.business, appointment_id=appointment.pk, changes=values
+    )
+    return f"Confirmation: {changed.get_confirmation_display()}."
 
 
 def _complete(request: HttpRequest, appointment: Appointment, values: Values) -> str:
     operations.complete_appointment(
         business=appointment.business, appointment_id=appointment.pk, now=timezone.now()
     )
-    return "It is completed."
+    return "Marked as completed."
 
 
 def _mark_no_show(request: HttpRequest, appointment: Appointment, values: Values) -> str:
     operations.mark_no_show(
         business=appointment.business, appointment_id=appointment.pk, now=timezone.now()
     )
-    return "The customer did not come."
+    return "Marked as no-show."
 
 
 def _local(appointment: Appointment) -> str:
-    return f"{appointment.start_time.astimezone(appointment.business.zone):%a %d %b %Y, %H:%M}"
+    return local_time(appointment.start_time, appointment.business.zone)
 
 
 def _is_scheduled(appointment: Appointment) -> bool:
-    return appointment.status == Status.SCHEDULED
+    return appointment.status == AppointmentStatus.SCHEDULED
 
 
 def _can_become(status: str) -> Any:
     def is_offered(appointment: Appointment) -> bool:
         has_begun = appointment.start_time <= timezone.now()
-        return has_begun and appointment.status not in (status, Status.CANCELLED)
+        return has_begun and appointment.status not in (status, AppointmentStatus.CANCELLED)
 
     return is_offered
 
 
 class OutsideHoursFilter(admin.SimpleListFilter):
-    """Appointments that stand, but that nobody could book any more: closed, time off, other hours."""
+    """Scheduled appointments that are outside the present working hours of their staff."""
 
     title = "working hours"
     parameter_name = "outside_hours"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "outside by now")]
+        return [("yes", "outside working hours")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() != "yes":
@@ -94,84 +115,114 @@ class OutsideHoursFilter(admin.SimpleListFilter):
 
 
 @admin.register(Appointment)
-class AppointmentAdmin(ActsAdmin):
-    delete_roles = frozenset()  # a cancelled appointment stays: others have been told of it
-    list_display = ("when", "customer", "service", "staff", "status", "business")
-    list_display_links = ("when",)
+class AppointmentAdmin(ObjectActionsAdmin):
+    delete_roles = frozenset()  # cancelled instead: webhook receivers know of it
+    list_display = ("state", "when", "customer", "service", "staff", "business")
     list_select_related = ("business", "customer", "service", "staff")
-    list_filter = ("business", "status", OutsideHoursFilter, "staff")
+    list_filter = ("business", "status", "confirmation", OutsideHoursFilter, "staff")
     search_fields = ("=id", "customer__name", "customer__phone")
-    # The latest bookings first; a week by its times is in the calendar. Over all businesses only the
+    # The latest bookings first; the calendar shows them by time. Over all businesses only the primary
     # key has an index.
     ordering = ("-pk",)
     show_full_result_count = False
     autocomplete_fields = ("customer", "service", "staff")
-    acts = (
-        Act(
+    object_actions = (
+        ObjectAction(
             "move",
             "Move",
-            "All booking rules hold for the new time. The customer's systems are told by webhook.",
+            "All booking rules apply to the new time. Webhooks are sent.",
             _move,
+            dismiss_label="Keep the present time",
             form_for=move_form,
             is_offered=_is_scheduled,
             roles=WRITERS,
         ),
-        Act(
+        ObjectAction(
+            "confirmation",
+            "Set confirmation",
+            "Whether the customer has said that they will come.",
+            _set_confirmation,
+            form_for=confirmation_form,
+            is_offered=_is_scheduled,
+            roles=WRITERS,
+        ),
+        ObjectAction(
             "cancel",
-            "Cancel",
-            "Its time is free at once. This cannot be undone.",
+            "Cancel appointment",
+            "Its time becomes free immediately. This cannot be undone.",
             _cancel,
+            dismiss_label="Keep appointment",
             form=CancelForm,
             is_offered=_is_scheduled,
             roles=WRITERS,
         ),
-        Act(
+        ObjectAction(
             "complete",
-            "Completed",
+            "Mark as completed",
             "The customer came.",
             _complete,
-            is_offered=_can_become(Status.COMPLETED),
+            is_offered=_can_become(AppointmentStatus.COMPLETED),
             roles=WRITERS,
         ),
-        Act(
+        ObjectAction(
             "no-show",
-            "No-show",
+            "Mark as no-show",
             "The customer did not come.",
             _mark_no_show,
-            is_offered=_can_become(Status.NO_SHOW),
+            is_offered=_can_become(AppointmentStatus.NO_SHOW),
             roles=WRITERS,
         ),
+        *GROUP_ACTIONS,
     )
     shown = (
+        "state",
+        "confirmation",
         "when",
         "until",
         "customer",
         "service",
         "staff",
-        "status",
         "cancellation_reason",
         "duration_minutes",
+        "party_size",
         "price",
         "currency",
         "source",
         "call_id",
+        "series",
+        "visit",
         "created_at",
         "updated_at",
     )
 
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(free_times)
+        return [path("free-times/", view, name="appointments_free_times"), *super().get_urls()]
+
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        form = BookingForm if obj is None else OneBusinessForm
+        form = BookingForm if obj is None else TenantModelForm
         return super().get_form(request, obj, change=change, form=form, **kwargs)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
-            return ["business", "customer", "service", "staff", "day", "time", "notes"]
+            return [
+                "business",
+                "customer",
+                "service",
+                "staff",
+                "party_size",
+                "day",
+                "time",
+                "notes",
+            ]
         return ["business", *self.shown, "notes"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return () if obj is None else ("business", *self.shown)
+
+    state = status_column("status", _TONES)
 
     @admin.display(description="when", ordering="start_time")
     def when(self, appointment: Appointment) -> str:
@@ -179,12 +230,12 @@ class AppointmentAdmin(ActsAdmin):
 
     @admin.display(description="until")
     def until(self, appointment: Appointment) -> str:
-        return f"{appointment.end_time.astimezone(appointment.business.zone):%H:%M}"
+        return f"{appointment.end_time.astimezone(appointment.business.zone):%H:%M %Z}"
 
     def save_model(self, request: HttpRequest, obj: Appointment, form: Any, change: bool) -> None:
         values = form.cleaned_data
         if change:
-            saved = operations.edit_appointment(
+            saved = operations.update_details(
                 business=obj.business, appointment_id=obj.pk, changes={"notes": values["notes"]}
             )
         else:
@@ -193,6 +244,7 @@ class AppointmentAdmin(ActsAdmin):
                 customer=values["customer"],
                 service=values["service"],
                 staff=values["staff"],
+                party_size=values["party_size"],
                 start=start_of(values["day"], values["time"], values["business"].zone),
                 notes=values["notes"],
                 source="admin",

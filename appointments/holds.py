@@ -1,19 +1,25 @@
-"""What can be done with holds: times kept free for some minutes while a caller makes up their mind.
+"""Operations on holds: slots reserved for some minutes while a customer decides.
 
-A hold ends by the clock: its row blocks nothing afterwards, whether somebody deletes it or not.
+A hold ends by the clock: after `expires_at` its row blocks nothing. Ended holds stay for a day, so
+that a booking that comes too late gets `hold_expired`.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from appointments.models import Hold
-from appointments.places import Place, Wish, take_place
-from kaivox.businesses.models import Business
-from kaivox.businesses.write_lock import atomic_write
-from kaivox.errors import Conflict, Invalid, NotFound
+from appointments.reservations import BookingRequest, ReservedSlot, reserve_slot
+from appointments.waitlist.models import WaitlistEntry, WaitlistStatus
+from kaivox.businesses.models import ApiKey, Business
+from kaivox.db.transactions import advisory_lock, atomic_write
+from kaivox.errors import Conflict, NotFound, PreconditionFailed
 from services.models import Service
 from staff.models import StaffMember
+
+MAX_OPEN_HOLDS: Final = 20  # of one API key
+_RETENTION: Final = timedelta(days=1)
 
 
 class HoldExpired(Conflict):
@@ -21,12 +27,19 @@ class HoldExpired(Conflict):
     message = "This hold has ended. Ask for slots again."
 
 
-class HoldMismatch(Invalid):
+class HoldMismatch(Conflict):
     code = "hold_mismatch"
-    message = "This hold is for another time."
+    message = "This hold is for another time, service or member of staff."
 
 
-def hold_time(
+class TooManyHolds(Conflict):
+    code = "too_many_holds"
+    message = (
+        f"This API key has {MAX_OPEN_HOLDS} open holds. Book or delete one, or wait until it ends."
+    )
+
+
+def place_hold(
     *,
     business: Business,
     service: Service,
@@ -34,54 +47,129 @@ def hold_time(
     lasts: timedelta,
     now: datetime,
     staff: StaffMember | None = None,
+    party_size: int = 1,
+    created_by_key: ApiKey | None = None,
 ) -> Hold:
-    """A hold on a time that could be booked now, for `lasts`. Raises what `take_place` raises."""
+    """Holds a slot that could be booked now for a party, for `lasts`.
 
-    def write(place: Place) -> Hold:
-        # Nothing depends on their going; it only keeps the table small.
-        Hold.objects.for_business(business).of_staff(place.staff.pk).exclude(
-            expires_at__gt=now
-        ).delete()
-        return Hold.objects.create(
-            business=business,
-            service=service,
-            staff=place.staff,
-            start_time=place.start_time,
-            end_time=place.end_time,
-            busy_start=place.busy_start,
-            busy_end=place.busy_end,
-            expires_at=now + lasts,
+    Raises what `reserve_slot` raises, and TooManyHolds where `created_by_key` has as many open holds
+    as a key may have.
+    """
+
+    def write(slot: ReservedSlot) -> Hold:
+        holds = Hold.objects.for_business(business)
+        # Nothing depends on this; it limits the size of the table.
+        holds.for_staff(slot.staff.pk).filter(expires_at__lte=now - _RETENTION).delete()
+        if created_by_key is not None:
+            # Two requests of one key for two members of staff hold different row locks.
+            advisory_lock("open holds", created_by_key.pk)
+            if holds.live(now).filter(created_by_key=created_by_key).count() >= MAX_OPEN_HOLDS:
+                raise TooManyHolds
+        return new_hold(
+            business, service, slot, expires_at=now + lasts, created_by_key=created_by_key
         )
 
-    return take_place(Wish(business, service, staff, start, now), write)
+    request = BookingRequest(business, service, staff, start, now, party_size=party_size)
+    return reserve_slot(request, write)
+
+
+def new_hold(
+    business: Business,
+    service: Service,
+    slot: ReservedSlot,
+    *,
+    expires_at: datetime,
+    created_by_key: ApiKey | None = None,
+    waitlist_entry: WaitlistEntry | None = None,
+) -> Hold:
+    """Inserts a hold on a slot that is reserved until the transaction ends."""
+    return Hold.objects.create(
+        business=business,
+        service=service,
+        staff=slot.staff,
+        start_time=slot.start_time,
+        end_time=slot.end_time,
+        busy_start=slot.busy_start,
+        busy_end=slot.busy_end,
+        party_size=slot.party_size,
+        resource_ids=list(slot.resource_ids),
+        expires_at=expires_at,
+        created_by_key=created_by_key,
+        waitlist_entry=waitlist_entry,
+    )
 
 
 @atomic_write
-def release_hold(*, business: Business, hold_id: int) -> None:
-    """Frees the time that was held. Raises NotFound."""
-    released, _ = Hold.objects.for_business(business).filter(pk=hold_id).delete()
-    if not released:
-        raise NotFound
+def extend_hold(
+    *,
+    business: Business,
+    hold_id: int,
+    lasts: timedelta,
+    now: datetime,
+    expected: datetime | None = None,
+) -> Hold:
+    """Lets a hold end `lasts` from now. Raises NotFound, PreconditionFailed, HoldExpired: its slot may
+    be reserved for someone else by then."""
+    hold = _lock(business, hold_id, expected)
+    if hold.expires_at <= now:
+        raise HoldExpired
+    hold.expires_at = now + lasts
+    hold.save(update_fields=["expires_at", "updated_at"])
+    if hold.waitlist_entry_id is not None:
+        WaitlistEntry.objects.filter(pk=hold.waitlist_entry_id).update(
+            offer_expires_at=hold.expires_at
+        )
+    return hold
 
 
-def staff_of_hold(
+@atomic_write
+def release_hold(
+    *, business: Business, hold_id: int, now: datetime, expected: datetime | None = None
+) -> Hold:
+    """Ends a hold now; one that has ended stays as it is. Raises NotFound, PreconditionFailed."""
+    hold = _lock(business, hold_id, expected)
+    if hold.expires_at > now:
+        hold.expires_at = now
+        hold.save(update_fields=["expires_at", "updated_at"])
+    return hold
+
+
+def validate_hold(
     hold: Hold, service: Service, start: datetime, staff: StaffMember | None, now: datetime
 ) -> StaffMember:
-    """Raises HoldExpired, HoldMismatch."""
+    """The member of staff of `hold`, which must be for this service, start and member of staff.
+    Raises HoldExpired, HoldMismatch."""
     if hold.expires_at <= now:
         raise HoldExpired(errors={"hold_id": [HoldExpired.message]})
-    for field, same in (
+    for field, matches in (
         ("service_id", hold.service_id == service.pk),
         ("start_time", hold.start_time == start),
         ("staff_id", staff is None or hold.staff_id == staff.pk),
     ):
-        if not same:
+        if not matches:
             raise HoldMismatch(errors={field: ["The hold is for another one."]})
     return hold.staff
 
 
-def use_up(hold: Hold, now: datetime) -> None:
-    """A hold serves one booking. Raises HoldExpired where another one was faster."""
-    used, _ = Hold.objects.live(now).filter(pk=hold.pk).delete()
-    if not used:
+def consume_hold(hold: Hold, now: datetime) -> None:
+    """Deletes the hold, as it serves one booking or move. Raises HoldExpired where another request
+    has used or released it."""
+    deleted, _ = Hold.objects.live(now).filter(pk=hold.pk).delete()
+    if not deleted:
         raise HoldExpired(errors={"hold_id": [HoldExpired.message]})
+    if hold.waitlist_entry_id is not None:
+        WaitlistEntry.objects.filter(pk=hold.waitlist_entry_id).update(
+            status=WaitlistStatus.BOOKED, hold_id=None
+        )
+
+
+def _lock(business: Business, hold_id: int, expected: datetime | None) -> Hold:
+    holds = Hold.objects.for_business(business).select_related("service", "staff")
+    hold: Hold | None = (
+        holds.select_for_update(no_key=True, of=("self",)).filter(pk=hold_id).first()
+    )
+    if hold is None:
+        raise NotFound
+    if expected is not None and hold.updated_at != expected:
+        raise PreconditionFailed
+    return hold

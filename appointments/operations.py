@@ -1,53 +1,44 @@
-"""What can be done with appointments. Every road (API, admin, voice, import) comes through here.
+"""Operations on appointments, called by the API, the admin, voice agents and imports alike.
 
-Locks are always taken in one order, so that they cannot wait for each other in a circle: members
-of staff by id, then the appointment, then the customer.
+Locks are acquired in one order, so that no two operations deadlock: staff by id, appointment, customer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final
 
-from django.db.models import Count, Max, Q, QuerySet, Sum
-
 from appointments import events
-from appointments.holds import staff_of_hold, use_up
-from appointments.links import refuse_unknown_call, tell_call
-from appointments.models import Appointment, Hold, Status
-from appointments.places import Place, Wish, take_place
-from appointments.roster import Except
+from appointments.assignments import assign_slot, copy_status, reserve_resources
+from appointments.availability_queries import Exclusions
+from appointments.booking_stats import refresh_booking_stats
+from appointments.call_links import CallReference, notify_call, reject_unknown_call
+from appointments.change_window import check_cancellation, check_move
+from appointments.holds import consume_hold, validate_hold
+from appointments.lookup import get_appointment, lock_appointment
+from appointments.models import Appointment, AppointmentStatus, Hold
+from appointments.reservations import BookingRequest, ReservedSlot, reserve_slot
+from appointments.status_transitions import InvalidTransition, check_confirmation, check_transition
 from customers.models import Customer
-from customers.operations import Activity, record_activity
-from kaivox.api.prepared import Prepared
+from customers.operations import reject_erased
 from kaivox.businesses.models import Business
-from kaivox.businesses.write_lock import atomic_write
-from kaivox.errors import Conflict, Invalid, NotFound, PreconditionFailed
+from kaivox.db.transactions import atomic_write
+from kaivox.errors import Invalid, Unavailable
 from services.models import Service
 from staff.models import StaffMember
 
 
-class InvalidTransition(Conflict):
-    code = "invalid_transition"
-    message = "The appointment cannot go from its present status to this one."
+class _ConcurrentChange(Exception):
+    """The appointment changed between the read that a move is based on and the lock."""
 
 
-class _ChangedMeanwhile(Exception):
-    """Between reading an appointment and locking it."""
+# How often a move starts again from a newer state of its appointment.
+_MAX_ATTEMPTS: Final = 5
 
-
-# So often a move is tried again from a newer state of its appointment.
-_ROUNDS: Final = 5
-
-# Where an appointment may go; completed and no_show only once it has begun.
-_TRANSITIONS: Final[Mapping[str, frozenset[str]]] = {
-    Status.SCHEDULED: frozenset({Status.COMPLETED, Status.CANCELLED, Status.NO_SHOW}),
-    Status.COMPLETED: frozenset({Status.NO_SHOW}),
-    Status.NO_SHOW: frozenset({Status.COMPLETED}),
-    Status.CANCELLED: frozenset(),
-}
+# Of the changes of a PATCH, those that make it a move.
+_MOVE_FIELDS: Final = ("start", "staff", "service", "hold", "party_size")
 
 
 def book_appointment(
@@ -61,42 +52,51 @@ def book_appointment(
     source: str = "api",
     notes: str = "",
     metadata: Mapping[str, str] | None = None,
-    call_id: int | None = None,
+    call_id: CallReference | None = None,
     hold: Hold | None = None,
+    party_size: int | None = None,
 ) -> Appointment:
-    """A new appointment, and the event `appointment.booked`. `start` is a whole minute; `staff`
-    None: with whoever is free (see `take_place`); `hold` gives its time and its member of staff.
+    """Books an appointment and records `appointment.booked`.
 
-    Raises what `take_place` raises, HoldExpired, HoldMismatch, Invalid for an unknown call.
+    `start` is a whole minute. Without `staff` any free member of staff is chosen (`reserve_slot`);
+    with `hold` the member of staff of the hold. The hold is used up. Without `party_size` it is for as
+    many people as the hold, or for one.
+
+    Raises as `reserve_slot`, and CustomerErased, HoldExpired, HoldMismatch, Invalid (unknown call).
     """
-    refuse_unknown_call(business, call_id)
+    reject_unknown_call(business, call_id)
+    reject_erased(customer)
     if hold is not None:
-        staff = staff_of_hold(hold, service, start, staff, now)
+        staff = validate_hold(hold, service, start, staff, now)
 
-    def write(place: Place) -> Appointment:
+    def write(slot: ReservedSlot) -> Appointment:
         if hold is not None:
-            use_up(hold, now)
+            consume_hold(hold, now)
         appointment = Appointment(
             business=business,
             customer=customer,
             source=source,
             notes=notes,
             metadata=dict(metadata or {}),
-            call_id=call_id,
+            call_id=call_id if isinstance(call_id, int) else None,
             price=service.price,
             currency=business.currency,
         )
-        _put(appointment, service, place)
+        assign_slot(appointment, service, slot)
         appointment.save(force_insert=True)
-        _refresh_customer(appointment, now=now, booked=True)
-        tell_call("booked", appointment, call_id)
-        events.tell_booked(appointment, now=now)
+        reserve_resources(appointment)
+        # This locks the customer, who may have been erased since they were read.
+        reject_erased(refresh_booking_stats(appointment, now=now, booked=True))
+        notify_call("booked", appointment, call_id)
+        events.emit_booked(appointment, now=now)
         return appointment
 
-    wish = Wish(
-        business, service, staff, start, now, without=Except(hold=hold.pk if hold else None)
+    exclusions = Exclusions(hold=hold.pk if hold else None)
+    people = party_size or (hold.party_size if hold else 1)
+    request = BookingRequest(
+        business, service, staff, start, now, without=exclusions, party_size=people
     )
-    return take_place(wish, write)
+    return reserve_slot(request, write)
 
 
 def reschedule_appointment(
@@ -107,28 +107,48 @@ def reschedule_appointment(
     start: datetime | None = None,
     staff: StaffMember | None = None,
     service: Service | None = None,
-    call_id: int | None = None,
+    hold: Hold | None = None,
+    party_size: int | None = None,
+    call_id: CallReference | None = None,
     expected: datetime | None = None,
+    overrides_window: bool = False,
+    needs_notice: bool = True,
 ) -> Appointment:
-    """The appointment at another time, with another member of staff or for another service, and the
-    event `appointment.rescheduled`. What is not given stays; all booking rules hold again, but its
-    own time does not stand in its way. The price stays as agreed unless the service changes.
-    `call_id`: the call in which the customer asked for it.
+    """Moves an appointment to another time, member of staff, service or size of party, and records
+    `appointment.rescheduled`.
 
-    Raises what `take_place` raises, NotFound, InvalidTransition, PreconditionFailed, Invalid for an
-    unknown call.
+    What is None stays as it is. All booking rules apply to the new time (`needs_notice`: also the
+    minimum notice); the appointment's own time does not block it, nor does `hold`, which supplies
+    time and staff and is used up. The price stays as agreed unless the service changes. `call_id` is
+    the call in which the customer asked for it, `expected` the `updated_at` that the caller has seen.
+    `overrides_window`: also after the reschedule window of its service.
+
+    Raises what `reserve_slot` raises, NotFound, InvalidTransition, TooLateToChange, HoldExpired,
+    HoldMismatch, PreconditionFailed, Unavailable (it changes too often), Invalid (unknown call).
     """
-    refuse_unknown_call(business, call_id)
-    for _ in range(_ROUNDS):
-        seen = _get(business, appointment_id)
-        _refuse_stale(seen, expected)
+    reject_unknown_call(business, call_id)
+
+    wanted: dict[str, Any] = {"start": start, "staff": staff, "service": service, "hold": hold}
+    wanted["party_size"] = party_size
+
+    def request_for(appointment: Appointment) -> BookingRequest:
+        request = _move_request(appointment, now=now, **wanted)
+        return request if needs_notice else replace(request, needs_notice=False)
+
+    for _ in range(_MAX_ATTEMPTS):
+        seen = get_appointment(business, appointment_id, expected)
         try:
             return _reschedule(
-                seen, now=now, start=start, staff=staff, service=service, call_id=call_id
+                seen,
+                request_for,
+                hold=hold,
+                call_id=call_id,
+                expected=expected,
+                overrides_window=overrides_window,
             )
-        except _ChangedMeanwhile:
-            continue  # what it was to keep is another one now
-    raise PreconditionFailed
+        except _ConcurrentChange:
+            continue
+    raise Unavailable(retry_after=1)
 
 
 def cancel_appointment(
@@ -137,55 +157,67 @@ def cancel_appointment(
     appointment_id: int,
     now: datetime,
     reason: str = "",
-    call_id: int | None = None,
+    call_id: CallReference | None = None,
     expected: datetime | None = None,
+    overrides_window: bool = False,
 ) -> Appointment:
-    """The appointment, cancelled: its time is free at once. Again: no change, no event. `call_id`:
-    the call in which the customer asked for it.
+    """Cancels an appointment, which frees its time at once, and records `appointment.cancelled`.
 
-    Raises NotFound, InvalidTransition, PreconditionFailed, Invalid for an unknown call.
+    An appointment that is cancelled already stays as it is, without another event. `call_id` is the
+    call in which the customer asked for it. `overrides_window`: also after the cancellation window of
+    its service.
+
+    Raises NotFound, InvalidTransition, TooLateToChange, PreconditionFailed, and Invalid for an
+    unknown call.
     """
-    refuse_unknown_call(business, call_id)
-    return _end(
+    reject_unknown_call(business, call_id)
+    return _transition(
         business,
         appointment_id,
-        Status.CANCELLED,
+        AppointmentStatus.CANCELLED,
         now=now,
         expected=expected,
         reason=reason,
         call_id=call_id,
+        overrides_window=overrides_window,
     )
 
 
 def complete_appointment(
     *, business: Business, appointment_id: int, now: datetime, expected: datetime | None = None
 ) -> Appointment:
-    """The appointment, completed: the customer came. Raises as `cancel_appointment`."""
-    return _end(business, appointment_id, Status.COMPLETED, now=now, expected=expected)
+    """Records that the customer came. Raises NotFound, InvalidTransition, PreconditionFailed."""
+    return _transition(
+        business, appointment_id, AppointmentStatus.COMPLETED, now=now, expected=expected
+    )
 
 
 def mark_no_show(
     *, business: Business, appointment_id: int, now: datetime, expected: datetime | None = None
 ) -> Appointment:
-    """The appointment, marked: the customer did not come. Raises as `cancel_appointment`."""
-    return _end(business, appointment_id, Status.NO_SHOW, now=now, expected=expected)
+    """Records that the customer did not come. Raises as `complete_appointment`."""
+    return _transition(
+        business, appointment_id, AppointmentStatus.NO_SHOW, now=now, expected=expected
+    )
 
 
 @atomic_write
-def edit_appointment(
+def update_details(
     *,
     business: Business,
     appointment_id: int,
     changes: Mapping[str, Any],
     expected: datetime | None = None,
 ) -> Appointment:
-    """The appointment with other `notes`, `metadata` or `cancellation_reason`. No event.
+    """Changes `confirmation`, `notes`, `metadata` or `cancellation_reason`. Records no event, but an
+    audit entry.
 
-    Raises NotFound, PreconditionFailed, Invalid for a reason of what is not cancelled.
+    Raises NotFound, PreconditionFailed, InvalidTransition for the confirmation of one that is not
+    scheduled, and Invalid for the reason of one that is not cancelled.
     """
-    appointment = _lock(business, appointment_id)
-    _refuse_stale(appointment, expected)
-    if "cancellation_reason" in changes and appointment.status != Status.CANCELLED:
+    appointment = lock_appointment(business, appointment_id, expected)
+    check_confirmation(appointment, changes.get("confirmation", appointment.confirmation))
+    if "cancellation_reason" in changes and appointment.status != AppointmentStatus.CANCELLED:
         message = "Only a cancelled appointment has a reason for it."
         raise Invalid(errors={"cancellation_reason": [message]})
     changed = [name for name, value in changes.items() if getattr(appointment, name) != value]
@@ -193,31 +225,34 @@ def edit_appointment(
         setattr(appointment, name, changes[name])
     if changed:
         appointment.save(update_fields=[*changed, "updated_at"])
+        events.audit_details(appointment, changed)
     return appointment
 
 
 @atomic_write
-def change_appointment(
+def update_appointment(
     *,
     business: Business,
     appointment_id: int,
     changes: Mapping[str, Any],
     now: datetime,
     expected: datetime | None = None,
+    overrides_window: bool = False,
 ) -> Appointment:
-    """All that a PATCH can ask for, as one change: `start`, `staff`, `service` move it, `status`
-    ends it, the rest edits it. Either all of it happens or nothing. `call_id`: the call in which it
+    """Applies everything that a PATCH may ask for, in one transaction.
+
+    `start`, `staff`, `service`, `party_size` and `hold` move the appointment, then it gets its
+    `confirmation`, then `status` changes it, then the rest is edited. `call_id` is the call in which it
     is moved or cancelled.
 
-    Raises what `reschedule_appointment`, `cancel_appointment` and `edit_appointment` raise.
+    Raises what `reschedule_appointment`, `cancel_appointment` and `update_details` raise.
     """
-    wanted = dict(changes)
-    move = {name: wanted.pop(name) for name in ("start", "staff", "service") if name in wanted}
-    status = wanted.pop("status", None)
-    call_id = wanted.pop("call_id", None)
-    refuse_unknown_call(business, call_id)
-    appointment = _get(business, appointment_id)
-    _refuse_stale(appointment, expected)
+    rest = dict(changes)
+    move = {name: rest.pop(name) for name in _MOVE_FIELDS if name in rest}
+    status = rest.pop("status", None)
+    call_id = rest.pop("call_id", None)
+    reject_unknown_call(business, call_id)
+    appointment = get_appointment(business, appointment_id, expected)
     if move:
         appointment = reschedule_appointment(
             business=business,
@@ -225,33 +260,39 @@ def change_appointment(
             now=now,
             call_id=call_id,
             expected=expected,
+            overrides_window=overrides_window,
             **move,
         )
         expected = None
+    if "confirmation" in rest:
+        changed = {"confirmation": rest.pop("confirmation")}
+        appointment = update_details(
+            business=business, appointment_id=appointment_id, changes=changed, expected=expected
+        )
+        expected = None
     if status is not None:
-        reason = str(wanted.pop("cancellation_reason", "")) if status == Status.CANCELLED else ""
-        appointment = _end(
+        cancels = status == AppointmentStatus.CANCELLED
+        appointment = _transition(
             business,
             appointment_id,
             status,
             now=now,
             expected=expected,
-            reason=reason,
-            call_id=call_id if status == Status.CANCELLED else None,
+            reason=str(rest.get("cancellation_reason", "")) if cancels else "",
+            call_id=call_id if cancels else None,
+            overrides_window=overrides_window,
         )
         expected = None
-    if wanted:
-        appointment = edit_appointment(
-            business=business, appointment_id=appointment_id, changes=wanted, expected=expected
+    if rest:
+        # Also the reason of one that was cancelled before; of one cancelled just now it is stored.
+        appointment = update_details(
+            business=business, appointment_id=appointment_id, changes=rest, expected=expected
         )
     return appointment
 
 
-# --- Parts ---------------------------------------------------------------------------------------
-
-
 @atomic_write
-def _end(
+def _transition(
     business: Business,
     appointment_id: int,
     status: str,
@@ -259,135 +300,100 @@ def _end(
     now: datetime,
     expected: datetime | None,
     reason: str = "",
-    call_id: int | None = None,
+    call_id: CallReference | None = None,
+    overrides_window: bool = False,
 ) -> Appointment:
-    """The appointment with `status`, and its event. Raises NotFound, InvalidTransition,
+    """Sets `status` and records its event. Raises NotFound, InvalidTransition, TooLateToChange,
     PreconditionFailed."""
-    appointment = _lock(business, appointment_id)
-    _refuse_stale(appointment, expected)
+    appointment = lock_appointment(business, appointment_id, expected)
     if appointment.status == status:
         return appointment
-    if status not in _TRANSITIONS[appointment.status]:
-        raise InvalidTransition(f"It is {appointment.status} and cannot become {status}.")
-    if status != Status.CANCELLED and appointment.start_time > now:
-        raise InvalidTransition(f"It has not begun yet and cannot be {status}.")
+    check_transition(appointment, status, now=now)
+    if status == AppointmentStatus.CANCELLED and not overrides_window:
+        check_cancellation(appointment, now=now)
     appointment.status = status
     appointment.cancellation_reason = reason
     appointment.save(update_fields=["status", "cancellation_reason", "updated_at"])
-    _refresh_customer(appointment, now=now, completed=status == Status.COMPLETED)
-    tell_call("cancelled", appointment, call_id)
-    events.tell_ended(appointment, now=now)
+    copy_status(appointment)
+    refresh_booking_stats(appointment, now=now, completed=status == AppointmentStatus.COMPLETED)
+    notify_call("cancelled", appointment, call_id)
+    events.emit_closed(appointment, now=now)
     return appointment
 
 
-def _reschedule(
-    seen: Appointment,
+def _move_request(
+    appointment: Appointment,
     *,
     now: datetime,
     start: datetime | None,
     staff: StaffMember | None,
     service: Service | None,
-    call_id: int | None,
-) -> Appointment:
-    """Moves the appointment, which must still be as it was `seen`. Raises _ChangedMeanwhile."""
-    business = seen.business
-    if seen.status != Status.SCHEDULED:
-        raise InvalidTransition(f"It is {seen.status}; only a scheduled appointment can be moved.")
-    wish = Wish(
-        business,
-        service or seen.service,
-        staff or seen.staff,
-        start or seen.start_time,
+    hold: Hold | None,
+    party_size: int | None,
+) -> BookingRequest:
+    """The request that moves `appointment`. Raises InvalidTransition, HoldExpired, HoldMismatch."""
+    if appointment.status != AppointmentStatus.SCHEDULED:
+        message = f"It is {appointment.status}; only a scheduled appointment can be moved."
+        raise InvalidTransition(message)
+    service = service or appointment.service
+    if hold is not None:
+        start = start or hold.start_time
+        staff = validate_hold(hold, service, start, staff, now)
+    return BookingRequest(
+        appointment.business,
+        service,
+        staff or appointment.staff,
+        start or appointment.start_time,
         now,
-        without=Except(appointment=seen.pk),
+        without=Exclusions(appointment=appointment.pk, hold=hold.pk if hold else None),
+        party_size=party_size or appointment.party_size,
     )
-    if (wish.service, wish.staff, wish.start) == (seen.service, seen.staff, seen.start_time):
-        return seen
 
-    def write(place: Place) -> Appointment:
-        appointment = _lock(business, seen.pk)
-        if appointment.updated_at != seen.updated_at:
-            raise _ChangedMeanwhile
-        previous = appointment.start_time, appointment.staff_id
-        if wish.service != appointment.service:
-            appointment.price, appointment.currency = wish.service.price, business.currency
-        _put(appointment, wish.service, place)
+
+def _reschedule(
+    seen: Appointment,
+    request_for: Callable[[Appointment], BookingRequest],
+    *,
+    hold: Hold | None,
+    call_id: CallReference | None,
+    expected: datetime | None,
+    overrides_window: bool,
+) -> Appointment:
+    """Moves the appointment. Raises _ConcurrentChange where, once it is locked, it is no longer what
+    the request was derived from: it has another member of staff, say, who has to be locked first."""
+    request = request_for(seen)
+    unchanged = (seen.service, seen.staff, seen.start_time, seen.party_size)
+    if (request.service, request.staff, request.start, request.party_size) == unchanged:
+        return seen
+    if not overrides_window:
+        # Before the new time is checked, as no other time would help; again under the lock.
+        check_move(seen, now=request.now)
+
+    def write(slot: ReservedSlot) -> Appointment:
+        appointment = lock_appointment(seen.business, seen.pk, expected)
+        if request_for(appointment) != request:
+            raise _ConcurrentChange
+        if not overrides_window:
+            check_move(appointment, now=request.now)
+        if hold is not None:
+            consume_hold(hold, request.now)
+        previous_start, previous_staff_id = appointment.start_time, appointment.staff_id
+        if request.service != appointment.service:
+            appointment.price = request.service.price
+            appointment.currency = request.business.currency
+        had_resources = bool(appointment.resource_ids)
+        assign_slot(appointment, request.service, slot)
         appointment.save()
-        tell_call("rescheduled", appointment, call_id)
-        events.tell_rescheduled(
-            appointment, previous_start=previous[0], previous_staff_id=previous[1], now=now
+        reserve_resources(appointment, had_some=had_resources)
+        if appointment.start_time != previous_start:
+            refresh_booking_stats(appointment, now=request.now)
+        notify_call("rescheduled", appointment, call_id)
+        events.emit_rescheduled(
+            appointment,
+            previous_start=previous_start,
+            previous_staff_id=previous_staff_id,
+            now=request.now,
         )
         return appointment
 
-    return take_place(wish, write)
-
-
-def _put(appointment: Appointment, service: Service, place: Place) -> None:
-    appointment.service = service
-    appointment.staff = place.staff
-    appointment.duration_minutes = service.duration_minutes
-    appointment.start_time, appointment.end_time = place.start_time, place.end_time
-    appointment.busy_start, appointment.busy_end = place.busy_start, place.busy_end
-
-
-def _get(business: Business, appointment_id: int) -> Appointment:
-    """Raises NotFound."""
-    rows = Appointment.objects.for_business(business).with_names()
-    appointment: Appointment | None = rows.filter(pk=appointment_id).first()
-    if appointment is None:
-        raise NotFound
-    return appointment
-
-
-def _lock(business: Business, appointment_id: int) -> Appointment:
-    """Locks the appointment: two changes of one queue here. Raises NotFound."""
-    rows = Appointment.objects.for_business(business).with_names().filter(pk=appointment_id)
-    locked = rows.select_for_update(no_key=True, of=("self",))
-    appointment: Appointment | None = locked.first()
-    if appointment is None:
-        raise NotFound
-    return appointment
-
-
-def _refuse_stale(appointment: Appointment, expected: datetime | None) -> None:
-    if expected is not None and appointment.updated_at != expected:
-        raise PreconditionFailed
-
-
-def _refresh_customer(
-    appointment: Appointment, *, now: datetime, booked: bool = False, completed: bool = False
-) -> None:
-    """Gives the customer their figures anew."""
-
-    def count() -> Activity:
-        total, spent, last_visit, last_booked = _FIGURES.first(
-            business_id=appointment.business_id, customer_id=appointment.customer_id
-        )
-        return Activity(total, spent or Decimal(0), last_visit, last_booked)
-
-    record_activity(
-        customer_id=appointment.customer_id,
-        count=count,
-        booked=booked,
-        completed=completed,
-        now=now,
-    )
-
-
-def _figures_of(business_id: int, customer_id: int) -> QuerySet[Any]:
-    """(appointments that stand, spent, last visit, last booked) of a customer."""
-    done = Q(status=Status.COMPLETED)
-    rows = Appointment.objects.for_business(business_id).filter(customer=customer_id)
-    return (
-        rows.values("customer")
-        .annotate(
-            total=Count("pk", filter=~Q(status=Status.CANCELLED)),
-            spent=Sum("price", filter=done),
-            last_visit=Max("start_time", filter=done),
-            last_booked=Max("created_at"),
-        )
-        .values_list("total", "spent", "last_visit", "last_booked")
-    )
-
-
-_FIGURES: Final = Prepared(_figures_of)
+    return reserve_slot(request, write)

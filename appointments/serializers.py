@@ -1,90 +1,116 @@
-"""The shapes of appointments, slots and holds: shown, written, asked for."""
+"""Serializers of appointments and holds: responses, bodies and queries."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any, Final
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
 from rest_framework import serializers
 
-from appointments.local_start import read_zone, start_at
-from appointments.models import Appointment, Hold, Status
+from appointments.models import Appointment, AppointmentStatus, Confirmation, Hold
+from appointments.wall_time import start_at
 from customers.models import Customer
 from kaivox.api.fields import (
-    ClockField,
     IdField,
-    InstantField,
     LocalDateField,
     MetadataField,
-    OwnedField,
-    TextField,
-    WholeNumberField,
+    StrictCharField,
+    StrictIntegerField,
+    TenantRelatedField,
+    UtcDateTimeField,
+    WallTimeField,
 )
-from kaivox.api.serializers import QuerySerializer, ReadSerializer, WriteSerializer, reads
-from services.models import Service
+from kaivox.api.serializers import (
+    QuerySerializer,
+    ReadSerializer,
+    WriteSerializer,
+    depends_on,
+    is_same,
+)
+from kaivox.api.values import parse_zone
+from services.models import MAX_CAPACITY, Service
 from staff.models import StaffMember
 
 
 class AppointmentSerializer(ReadSerializer):
-    """An appointment as the API and its events show it."""
+    """An appointment, in responses and in webhook events."""
+
+    field_scopes = {"customer_name": "customers:read"}
 
     id = serializers.IntegerField()
     customer_id = serializers.IntegerField()
-    customer_name = serializers.CharField(source="customer.name")
+    customer_name = serializers.CharField(
+        source="customer.name", allow_null=True, help_text="Null without `customers:read`."
+    )
     service_id = serializers.IntegerField()
     service = serializers.CharField(source="service.name", help_text="The service's name.")
     staff_id = serializers.IntegerField()
     staff_name = serializers.CharField(source="staff.name")
-    start_time = InstantField()
-    end_time = InstantField()
+    start_time = UtcDateTimeField()
+    end_time = UtcDateTimeField()
     appointment_date = serializers.SerializerMethodField(help_text="In `timezone`.")
     appointment_time = serializers.SerializerMethodField(help_text="`HH:MM` in `timezone`.")
     timezone = serializers.CharField(source="business.timezone", help_text="The business's.")
     duration_minutes = serializers.IntegerField()
+    party_size = serializers.IntegerField(help_text="People who come.")
+    resource_ids = serializers.ListField(
+        child=serializers.IntegerField(), help_text="Resources that it reserves."
+    )
     price = serializers.DecimalField(max_digits=10, decimal_places=2, help_text="As booked.")
     currency = serializers.CharField()
-    status = serializers.ChoiceField(choices=Status.choices)
+    status = serializers.ChoiceField(choices=AppointmentStatus.choices)
+    confirmation = serializers.ChoiceField(
+        choices=Confirmation.choices,
+        help_text="Whether the customer has said that they will come; `none` after a new time.",
+    )
     source = serializers.CharField()  # type: ignore[assignment]
     notes = serializers.CharField()
     cancellation_reason = serializers.CharField()
     call_id = serializers.IntegerField(
         allow_null=True, help_text="The call it was booked in, if any."
     )
+    series_id = serializers.IntegerField(
+        allow_null=True, help_text="The series it was booked with, if any."
+    )
+    visit_id = serializers.IntegerField(
+        allow_null=True, help_text="The visit it is part of, if any."
+    )
     metadata = MetadataField()
-    created_at = InstantField()
-    updated_at = InstantField()
+    created_at = UtcDateTimeField()
+    updated_at = UtcDateTimeField()
 
     @staticmethod
-    @reads("start_time")
+    @depends_on("start_time")
     def get_appointment_date(appointment: Appointment) -> str:
         return f"{appointment.start_time.astimezone(appointment.business.zone):%Y-%m-%d}"
 
     @staticmethod
-    @reads("start_time")
+    @depends_on("start_time")
     def get_appointment_time(appointment: Appointment) -> str:
         return f"{appointment.start_time.astimezone(appointment.business.zone):%H:%M}"
 
 
-# --- Written -------------------------------------------------------------------------------------
+# --- Bodies --------------------------------------------------------------------------------------
 
 
-class ZoneField(TextField):
-    """The name of an IANA time zone; validated as a `ZoneInfo`."""
+class ZoneField(StrictCharField):
+    """The name of an IANA time zone; its validated value is a `ZoneInfo`."""
 
     def to_internal_value(self, data: Any) -> Any:
         try:
-            return read_zone(super().to_internal_value(data))
+            return parse_zone(super().to_internal_value(data))
         except ValueError as error:
             raise serializers.ValidationError(str(error)) from error
 
 
 class StartFields(WriteSerializer):
-    """When: `start_time`, or `appointment_date` with `appointment_time`. Validated as `start`."""
+    """A start: `start_time`, or `appointment_date` with `appointment_time`. Validated as `start`."""
 
-    start_time = InstantField(required=False, help_text="A whole minute, with its offset.")
+    start_time = UtcDateTimeField(required=False, help_text="A whole minute, with its offset.")
     appointment_date = LocalDateField(required=False, help_text="In the business's time zone.")
-    appointment_time = ClockField(required=False, help_text="`HH:MM`, with `appointment_date`.")
+    appointment_time = WallTimeField(required=False, help_text="`HH:MM`, with `appointment_date`.")
     timezone = ZoneField(
         required=False,
         help_text="The zone of `appointment_date` and `appointment_time`, if not the business's.",
@@ -122,12 +148,15 @@ class StartFields(WriteSerializer):
         return None
 
 
-class NewAppointment(StartFields):
-    """A booking: who, what and when. With `hold_id` the time may be left out."""
+_party_size = partial(StrictIntegerField, min_value=1, max_value=MAX_CAPACITY, required=False)
 
-    customer_id = OwnedField(Customer, noun="customer", source="customer")
-    service_id = OwnedField(Service, noun="service", source="service")
-    staff_id = OwnedField(
+
+class NewAppointment(StartFields):
+    """The body of a booking. With `hold_id` the time may be left out."""
+
+    customer_id = TenantRelatedField(Customer, noun="customer", source="customer")
+    service_id = TenantRelatedField(Service, noun="service", source="service")
+    staff_id = TenantRelatedField(
         StaffMember,
         noun="member of staff",
         source="staff",
@@ -135,18 +164,25 @@ class NewAppointment(StartFields):
         allow_null=True,
         help_text="Left out: the free one with the fewest appointments that day.",
     )
-    hold_id = OwnedField(
+    hold_id = TenantRelatedField(
         Hold,
         "staff",
         noun="hold",
         source="hold",
         required=False,
         allow_null=True,
-        help_text="A hold on this very time; it is used up.",
+        help_text="A hold on this time, service and member of staff; it is used up.",
     )
-    notes = TextField(max_length=5000, required=False, allow_blank=True)
-    source = TextField(max_length=40, required=False)  # type: ignore[assignment]
+    party_size = _party_size(help_text="People who come; default: those of the hold, or 1.")
+    notes = StrictCharField(max_length=5000, required=False, allow_blank=True)
+    source = StrictCharField(max_length=40, required=False)  # type: ignore[assignment]
     call_id = IdField(required=False, allow_null=True, help_text="The call it is booked in.")
+    provider_call_id = StrictCharField(
+        max_length=200,
+        required=False,
+        allow_null=True,
+        help_text="Instead: the voice provider's own id of the call, which may arrive later.",
+    )
     metadata = MetadataField(required=False)
 
     def needs_start(self, values: dict[str, Any]) -> bool:
@@ -156,170 +192,162 @@ class NewAppointment(StartFields):
         values = super().validate(values)
         if "start" not in values:
             values["start"] = values["hold"].start_time
-        return values
+        return with_call(values)
+
+
+_LOCAL_START: Final = frozenset({"appointment_date", "appointment_time"})
+_MOVES: Final = _LOCAL_START | {"start_time", "staff_id", "service_id", "hold_id", "party_size"}
 
 
 class AppointmentPatch(StartFields):
-    """What can be changed: a move (`start_time` or local date and time, `staff_id`, `service_id`),
-    the end (`status`), the words."""
+    """The body of a PATCH: a move (`start_time` or local date and time, `staff_id`, `service_id`,
+    `hold_id`, `party_size`), a `confirmation`, a new `status`, and texts."""
 
-    staff_id = OwnedField(StaffMember, noun="member of staff", source="staff", required=False)
-    service_id = OwnedField(Service, noun="service", source="service", required=False)
-    status = serializers.ChoiceField(choices=Status.choices, required=False)
-    cancellation_reason = TextField(max_length=500, required=False, allow_blank=True)
-    notes = TextField(max_length=5000, required=False, allow_blank=True)
+    cleared: ClassVar[Mapping[str, Any]] = {
+        "confirmation": Confirmation.NONE,
+        "notes": "",
+        "cancellation_reason": "",
+        "metadata": {},
+    }
+
+    staff_id = TenantRelatedField(
+        StaffMember, noun="member of staff", source="staff", required=False
+    )
+    service_id = TenantRelatedField(Service, noun="service", source="service", required=False)
+    hold_id = TenantRelatedField(
+        Hold,
+        "staff",
+        noun="hold",
+        source="hold",
+        required=False,
+        help_text="A hold on the new time, which may then be left out; it is used up.",
+    )
+    party_size = _party_size(help_text="People who come.")
+    confirmation = serializers.ChoiceField(
+        choices=Confirmation.choices, required=False, help_text="Of a scheduled appointment."
+    )
+    status = serializers.ChoiceField(choices=AppointmentStatus.choices, required=False)
+    cancellation_reason = StrictCharField(max_length=500, required=False, allow_blank=True)
+    notes = StrictCharField(max_length=5000, required=False, allow_blank=True)
     metadata = MetadataField(required=False)
     call_id = IdField(required=False, help_text="The call in which it is moved or cancelled.")
+    provider_call_id = StrictCharField(
+        max_length=200, required=False, help_text="Instead: the voice provider's own id of it."
+    )
 
     def needs_start(self, values: dict[str, Any]) -> bool:
         return False
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
         values = super().validate(values)
-        is_told = values.keys() & {"start", "staff", "service"} or (
-            values.get("status") == Status.CANCELLED
+        changes_it = _MOVES.intersection(self.initial_data) or (
+            values.get("status") == AppointmentStatus.CANCELLED
         )
-        if "call_id" in values and not is_told:
-            message = "Goes with a new time, staff_id or service_id, or with the status cancelled."
-            raise serializers.ValidationError({"call_id": [message]})
+        for name in ("call_id", "provider_call_id"):
+            if name in values and not changes_it:
+                message = (
+                    "Send it with a move (a new time, staff_id or service_id) or a cancellation."
+                )
+                raise serializers.ValidationError({name: [message]})
+        return with_call(values)
+
+    def needs_shown(self, data: Mapping[str, Any]) -> bool:
+        return not _MOVES.union({"cancellation_reason", "call_id"}).isdisjoint(
+            data
+        ) or super().needs_shown(data)
+
+    def without_unchanged(
+        self, data: Mapping[str, Any], shown: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Also drops writable fields that make no change where a client sends the whole object back:
+        of `start_time` and the local date and time, which say the same, only the changed one counts."""
+        same = {name for name in data if name in shown and is_same(data[name], shown[name])}
+        if "timezone" in data and "timezone" not in same:
+            same -= _LOCAL_START
+        moves, local = _MOVES.intersection(data), _LOCAL_START.intersection(data)
+        dropped = same & {"timezone", "cancellation_reason"}
+        if moves <= same:
+            dropped |= moves
+        elif "start_time" in same and local:
+            dropped.add("start_time")
+        elif "start_time" in data and local and local <= same:
+            dropped |= local
+        if "call_id" in same and (data["call_id"] is None or moves <= same):
+            dropped.add("call_id")
+        changed = {name: value for name, value in data.items() if name not in dropped}
+        return super().without_unchanged(changed, shown)
+
+
+def with_call(values: dict[str, Any]) -> dict[str, Any]:
+    """`values` with either id of the call as `call_id`, a `CallReference`."""
+    provider_call_id = values.pop("provider_call_id", None)
+    if provider_call_id is None:
         return values
+    if values.get("call_id") is not None:
+        message = "Send call_id or provider_call_id, not both."
+        raise serializers.ValidationError({"provider_call_id": [message]})
+    return {**values, "call_id": provider_call_id}
 
 
 class StatusPatch(WriteSerializer):
-    status = serializers.ChoiceField(choices=Status.choices)
+    """The body of a change of status."""
+
+    status = serializers.ChoiceField(choices=AppointmentStatus.choices)
 
 
 class CancellationQuery(QuerySerializer):
-    reason = TextField(
-        max_length=500,
-        required=False,
-        allow_blank=True,
-        help_text="Shown as `cancellation_reason`.",
+    """The query of a cancellation."""
+
+    reason = StrictCharField(
+        max_length=500, required=False, help_text="Shown as `cancellation_reason`."
     )
     call_id = IdField(required=False, help_text="The call in which it is cancelled.")
+
+
+class Cancellation(WriteSerializer):
+    """The body of a cancellation: the same fields as its query."""
+
+    reason = StrictCharField(max_length=500, required=False, allow_blank=True)
+    call_id = IdField(required=False)
 
 
 # --- Holds ---------------------------------------------------------------------------------------
 
 
 class HoldSerializer(ReadSerializer):
-    """A time that nobody else can book until `expires_at`."""
+    """A slot that no other request can book until `expires_at`."""
 
     id = serializers.IntegerField()
     service_id = serializers.IntegerField()
     service = serializers.CharField(source="service.name")
     staff_id = serializers.IntegerField()
     staff_name = serializers.CharField(source="staff.name")
-    start_time = InstantField()
-    end_time = InstantField()
-    expires_at = InstantField()
-    created_at = InstantField()
+    start_time = UtcDateTimeField()
+    end_time = UtcDateTimeField()
+    party_size = serializers.IntegerField(help_text="People whom it is for.")
+    resource_ids = serializers.ListField(
+        child=serializers.IntegerField(), help_text="Resources that it reserves."
+    )
+    expires_at = UtcDateTimeField()
+    created_at = UtcDateTimeField()
 
 
 class NewHold(StartFields):
-    """A time to keep free while the caller makes up their mind."""
+    """The body of a new hold."""
 
-    service_id = OwnedField(Service, noun="service", source="service")
-    staff_id = OwnedField(
+    service_id = TenantRelatedField(Service, noun="service", source="service")
+    staff_id = TenantRelatedField(
         StaffMember, noun="member of staff", source="staff", required=False, allow_null=True
     )
-    expires_in_seconds = WholeNumberField(
+    party_size = _party_size(help_text="People whom it is for; default 1.")
+    expires_in_seconds = StrictIntegerField(
         min_value=60, max_value=900, default=300, help_text="One to fifteen minutes."
     )
 
 
-# --- Slots ---------------------------------------------------------------------------------------
+class HoldPatch(WriteSerializer):
+    """The body that extends a hold."""
 
-LONGEST_RANGE_DAYS: Final = 31
-
-
-class SlotQuery(QuerySerializer):
-    """`service_id`, and which local days: `date`, or `date_from` with `date_to`, or today."""
-
-    service_id = OwnedField(
-        Service, noun="service", source="service", help_text="What is to be booked."
+    expires_in_seconds = StrictIntegerField(
+        min_value=60, max_value=900, help_text="From now: one to fifteen minutes."
     )
-    staff_id = OwnedField(
-        StaffMember,
-        noun="member of staff",
-        source="staff",
-        required=False,
-        help_text="Only this person's times.",
-    )
-    date = LocalDateField(required=False, help_text="This one day.")
-    date_from = LocalDateField(required=False, help_text="From this day on.")
-    date_to = LocalDateField(required=False, help_text="Included; at most 31 days in all.")
-    timezone = ZoneField(
-        required=False,
-        help_text="Whose days are meant and how times are shown, if not the business's.",
-    )
-    exclude_appointment_id = OwnedField(
-        Appointment,
-        noun="appointment",
-        source="exclude_appointment",
-        required=False,
-        help_text="To move this one: its own time does not stand in its way.",
-    )
-
-    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
-        day, first, last = (values.get(name) for name in ("date", "date_from", "date_to"))
-        if day is not None and (first is not None or last is not None):
-            raise serializers.ValidationError(
-                {"date": ["Give either date, or date_from and date_to."]}
-            )
-        if (first is None) != (last is None):
-            missing = "date_from" if first is None else "date_to"
-            raise serializers.ValidationError({missing: ["Give both, date_from and date_to."]})
-        if first is not None and last is not None:
-            if last < first:
-                raise serializers.ValidationError({"date_to": ["It is before date_from."]})
-            if last - first >= timedelta(days=LONGEST_RANGE_DAYS):
-                raise serializers.ValidationError(
-                    {"date_to": [f"At most {LONGEST_RANGE_DAYS} days can be asked for at once."]}
-                )
-        return values
-
-
-class SlotStaffSerializer(ReadSerializer):
-    id = serializers.IntegerField()
-    name = serializers.CharField()
-
-
-class SlotSerializer(ReadSerializer):
-    """A time that can be booked with any of `staff`."""
-
-    start_time = InstantField()
-    end_time = InstantField()
-    date = serializers.CharField(help_text="In `meta.timezone`.")
-    time = serializers.CharField(help_text="`HH:MM` in `meta.timezone`.")
-    staff = SlotStaffSerializer(many=True)
-
-
-_DAY: Final = {"type": "string", "format": "date"}
-# What `meta` of the slots holds beside the request id.
-SLOTS_META: Final[dict[str, Any]] = {
-    "timezone": {"type": "string", "description": "IANA name."},
-    "date_from": _DAY,
-    "date_to": _DAY,
-    "total": {"type": "integer"},
-    "next_available": {
-        "description": "The first slot within the horizon after an empty answer, else null.",
-        "anyOf": [{"$ref": "#/components/schemas/Slot"}, {"type": "null"}],
-    },
-    "reasons": {
-        "type": "object",
-        "description": "Of days without slots: why.",
-        "additionalProperties": {
-            "type": "string",
-            "enum": [
-                "closed",
-                "holiday",
-                "time_off",
-                "fully_booked",
-                "past",
-                "beyond_horizon",
-                "too_soon",
-            ],
-        },
-    },
-}

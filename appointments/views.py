@@ -1,19 +1,27 @@
+"""API views of appointments, slots and holds."""
+
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, Final
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import ValidationError
 
 from appointments import holds, operations
+from appointments.availability_queries import Exclusions
+from appointments.capacity_queries import PartyTooLarge, reject_large_party, reject_missing_kind
+from appointments.change_window import TooLateToChange
 from appointments.filters import AppointmentFilters
-from appointments.local_start import NonexistentLocalTime
 from appointments.models import Appointment, Hold
-from appointments.places import (
+from appointments.reservations import (
     Inactive,
     InThePast,
     OutsideWorkingHours,
@@ -21,47 +29,66 @@ from appointments.places import (
     StaffNotQualified,
     TooFarAhead,
     TooSoon,
-    refuse_inactive,
-    refuse_unqualified,
+    reject_inactive,
+    reject_unqualified,
 )
-from appointments.roster import Except
 from appointments.serializers import (
-    SLOTS_META,
     AppointmentPatch,
     AppointmentSerializer,
+    Cancellation,
     CancellationQuery,
+    HoldPatch,
     HoldSerializer,
     NewAppointment,
     NewHold,
-    SlotQuery,
-    SlotSerializer,
     StatusPatch,
 )
-from appointments.slots import Slot, find_slots
+from appointments.slot_serializers import SLOTS_META, SlotQuery, SlotSerializer, render_slots
+from appointments.slots import SlotFilter, find_slots, next_slots
+from appointments.status_transitions import InvalidTransition
+from appointments.wall_time import NonexistentLocalTime
 from customers.models import Customer
-from kaivox.api.responses import Answer
-from kaivox.api.viewsets import BusinessViewSet, ReadViewSet
+from customers.operations import CustomerErased
+from kaivox.api.responses import EnvelopeResponse
+from kaivox.api.viewsets import ReadViewSet
+from kaivox.businesses.auth.permissions import require_scope
+from kaivox.businesses.auth.scopes import OVERRIDE_SCOPE
+from kaivox.businesses.models import ApiKey
 from services.models import Service
 from staff.models import StaffMember
 
-PLACE_REFUSALS = (
+RESERVATION_ERRORS: Final = (
     SlotUnavailable,
     OutsideWorkingHours,
     InThePast,
     TooSoon,
     TooFarAhead,
     StaffNotQualified,
+    PartyTooLarge,
     Inactive,
     NonexistentLocalTime,
 )
+HOLD_ERRORS: Final = (holds.HoldExpired, holds.HoldMismatch)
+
+# Errors that another start can avoid: their responses offer some.
+WITH_ALTERNATIVES: Final = (
+    SlotUnavailable,
+    OutsideWorkingHours,
+    InThePast,
+    TooSoon,
+    TooFarAhead,
+    *HOLD_ERRORS,
+)
+MAX_ALTERNATIVES: Final = 3
 
 
 class AppointmentViewSet(ReadViewSet):
-    """Customers' times with members of staff."""
+    """Customers' appointments with members of staff."""
 
     scope = "appointments"
-    queryset = Appointment.objects.with_names()
-    shown_from = (Appointment, Customer, Service, StaffMember)
+    action_scopes = {"slots": "slots"}
+    queryset = Appointment.objects.with_related()
+    version_models = (Appointment, Customer, Service, StaffMember)
     serializer_class = AppointmentSerializer
     filterset_class = AppointmentFilters
     ordering = "start_time"
@@ -71,73 +98,111 @@ class AppointmentViewSet(ReadViewSet):
         "create": NewAppointment,
         "partial_update": AppointmentPatch,
         "status": StatusPatch,
+        "destroy": Cancellation,
     }
     meta_schemas = {"slots": SLOTS_META}
     refusals = {
-        "create": (*PLACE_REFUSALS, holds.HoldExpired, holds.HoldMismatch),
-        "partial_update": (*PLACE_REFUSALS, operations.InvalidTransition),
-        "status": (operations.InvalidTransition,),
-        "destroy": (operations.InvalidTransition,),
-        "slots": (StaffNotQualified, Inactive),
+        "create": (*RESERVATION_ERRORS, *HOLD_ERRORS, CustomerErased),
+        "partial_update": (*RESERVATION_ERRORS, *HOLD_ERRORS, InvalidTransition, TooLateToChange),
+        "status": (InvalidTransition, TooLateToChange),
+        "destroy": (InvalidTransition, TooLateToChange),
+        "slots": (StaffNotQualified, Inactive, PartyTooLarge),
     }
 
     def create(self, request: Request) -> Response:
-        """Book a time. Any time that `slots` would offer can be booked, at any minute.
+        """Book an appointment, at any minute that obeys the booking rules.
 
         Without `staff_id` the free member of staff with the fewest appointments that day is chosen.
+        Where the time cannot be booked, `meta.alternatives` has the next free slots.
         """
-        appointment = operations.book_appointment(
-            business=self.business, now=timezone.now(), **self.body(NewAppointment)
-        )
+        values = self.body(NewAppointment)
+        now = timezone.now()
+        with _offering_alternatives(
+            request.auth,
+            values["service"],
+            values.get("staff"),
+            values["start"],
+            now,
+            party_size=values.get("party_size"),
+        ):
+            appointment = operations.book_appointment(business=self.business, now=now, **values)
         location = request.build_absolute_uri(f"/api/v1/appointments/{appointment.pk}")
         return self.show(appointment, status=201, headers={"Location": location})
 
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Move, end or edit an appointment.
+        """Move, complete, cancel or edit an appointment.
 
-        A move keeps to all booking rules, but its own time does not stand in its way. What is
-        refused changes nothing.
+        All booking rules apply to a move, except that the appointment does not block its own time. A
+        rejected request changes nothing.
         """
-        return self._change(self.body(AppointmentPatch, partial=True))
+        appointment = self.get_object()
+        changes = self.body(AppointmentPatch, change=appointment)
+        now = timezone.now()
+        with _offering_alternatives(
+            request.auth,
+            changes.get("service", appointment.service),
+            changes.get("staff", appointment.staff),
+            changes.get("start", appointment.start_time),
+            now,
+            moved=appointment,
+            party_size=changes.get("party_size", appointment.party_size),
+        ):
+            return self._update(appointment, changes, now)
 
     @extend_schema(operation_id="set_appointment_status")
     @action(detail=True, methods=["patch"], url_path="status")
     def status(self, request: Request, pk: str) -> Response:
         """Set the status: the same as PATCH with `status` alone."""
-        return self._change(self.body(StatusPatch))
+        return self._update(self.get_object(), self.body(StatusPatch), timezone.now())
 
     def destroy(self, request: Request, pk: str) -> Response:
-        """Cancel an appointment. It stays in lists, and its time is free at once."""
+        """Cancel an appointment. It stays in lists, and its time is free at once.
+
+        Send `reason` and `call_id` in the query or in a JSON body.
+        """
         appointment = self.get_object()
+        body = self.body(Cancellation)
+        if both := sorted(body.keys() & self.query.keys()):
+            message = "Send it in the query or in the body, not in both."
+            raise ValidationError({name: [message] for name in both})
+        values = self.query | body
         appointment = operations.cancel_appointment(
             business=self.business,
             appointment_id=appointment.pk,
-            reason=self.query.get("reason", ""),
-            call_id=self.query.get("call_id"),
-            expected=self.if_match(appointment),
+            reason=values.get("reason", ""),
+            call_id=values.get("call_id"),
+            expected=self.expected_version(appointment),
+            overrides_window=self._overrides_window(),
             now=timezone.now(),
         )
-        return self.show(appointment)
+        return self.show(appointment, written=("status", "cancellation_reason"))
 
     @extend_schema(operation_id="list_slots", responses=SlotSerializer(many=True))
     @action(detail=False, methods=["get"], url_path="slots")
     def slots(self, request: Request) -> Response:
-        """Times that can be booked: the starts on the grid of the business.
+        """List the starts on the business's grid that can be booked.
 
-        Days without slots say why in `meta.reasons`; an empty answer says in `meta.next_available`
-        when the next one is.
+        On a day on which only starts between the points of the grid are free, these are listed.
+        `meta.reasons` has the reason of each day without slots; `meta.next_available` has the next
+        slot where there is none at all.
         """
-        query, now = self.query, timezone.now()
+        query, now = dict(self.query), timezone.now()
         service, staff = query["service"], query.get("staff")
-        refuse_inactive(service, staff)
+        party_size = query.get("party_size", 1)
+        reject_inactive(service, staff)
+        reject_large_party(service, party_size)
         if staff is not None:
-            refuse_unqualified(service, staff)
+            reject_unqualified(service, staff)
         zone = query.get("timezone") or self.business.zone
         today = now.astimezone(zone).date()
         first = query.get("date") or query.get("date_from") or today
         last = query.get("date_to") or first
         moved = query.get("exclude_appointment")
-        offer = find_slots(
+        if moved is not None:
+            # The slots that are free without it show when it is.
+            require_scope(request.auth, "appointments:read", purpose="for exclude_appointment_id")
+        limits = ("weekdays", "part_of_day", "per_day", "limit")
+        result = find_slots(
             business=self.business,
             service=service,
             staff=staff,
@@ -145,70 +210,131 @@ class AppointmentViewSet(ReadViewSet):
             last=last,
             zone=zone,
             now=now,
-            without=Except(appointment=moved.pk if moved else None),
+            without=Exclusions(appointment=moved.pk if moved else None),
+            only=SlotFilter(party_size=party_size, **{name: query.get(name) for name in limits}),
         )
+        reject_missing_kind(service, party_size, result.missing_kind)
+        following = result.next_available
         meta = {
             "timezone": zone.key,
             "date_from": first.isoformat(),
             "date_to": last.isoformat(),
-            "total": len(offer.slots),
-            "next_available": offer.next_available and _show_slots([offer.next_available], zone)[0],
-            "reasons": {day.isoformat(): reason for day, reason in offer.reasons.items()},
+            "total": len(result.slots),
+            "next_available": render_slots([following], zone)[0] if following else None,
+            "reasons": {day.isoformat(): reason for day, reason in result.reasons.items()},
         }
-        return Answer(_show_slots(offer.slots, zone), meta=meta)
+        return EnvelopeResponse(render_slots(result.slots, zone), meta=meta)
 
-    def _change(self, changes: dict[str, Any]) -> Response:
-        appointment = self.get_object()
-        appointment = operations.change_appointment(
+    def _update(
+        self, appointment: Appointment, changes: dict[str, Any], now: datetime
+    ) -> EnvelopeResponse:
+        updated = operations.update_appointment(
             business=self.business,
             appointment_id=appointment.pk,
             changes=changes,
-            expected=self.if_match(appointment),
-            now=timezone.now(),
+            expected=self.expected_version(appointment),
+            overrides_window=self._overrides_window(),
+            now=now,
         )
-        return self.show(appointment)
+        return self.show(updated)
+
+    def _overrides_window(self) -> bool:
+        caller: Any = self.request.auth
+        return bool(caller.has_scope(OVERRIDE_SCOPE))
 
 
-class HoldViewSet(BusinessViewSet):
-    """Times that are kept free for some minutes while a caller makes up their mind."""
+class HoldViewSet(ReadViewSet):
+    """Slots that are reserved for some minutes while a customer decides."""
 
     scope = "appointments"
     queryset = Hold.objects.select_related("service", "staff")
     serializer_class = HoldSerializer
-    body_serializers = {"create": NewHold}
-    refusals = {"create": PLACE_REFUSALS}
+    ordering = "start_time"
+    ordering_fields = ("start_time", "created_at")
+    body_serializers = {"create": NewHold, "partial_update": HoldPatch}
+    refusals = {
+        "create": (*RESERVATION_ERRORS, holds.TooManyHolds),
+        "partial_update": (holds.HoldExpired,),
+    }
+
+    def get_queryset(self) -> QuerySet[Any]:
+        rows: Any = super().get_queryset()
+        # Ended holds are stored for a day, so that writes to them get `hold_expired`.
+        return rows.live(timezone.now()) if self.request.method in ("GET", "HEAD") else rows
 
     def create(self, request: Request) -> Response:
-        """Keep a time free. Give its id as `hold_id` when you book; it ends by itself."""
+        """Hold a slot. Send its id as `hold_id` with the booking; it ends by itself."""
         values = self.body(NewHold)
         lasts = timedelta(seconds=values.pop("expires_in_seconds"))
-        hold = holds.hold_time(business=self.business, lasts=lasts, now=timezone.now(), **values)
+        auth, now = request.auth, timezone.now()
+        key = auth if isinstance(auth, ApiKey) else None
+        with _offering_alternatives(
+            auth,
+            values["service"],
+            values.get("staff"),
+            values["start"],
+            now,
+            party_size=values.get("party_size"),
+        ):
+            hold = holds.place_hold(
+                business=self.business, lasts=lasts, now=now, created_by_key=key, **values
+            )
         return self.show(hold, status=201)
 
-    def destroy(self, request: Request, pk: str) -> Response:
-        """Free the time before the hold ends by itself."""
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Extend a hold: it ends `expires_in_seconds` from now."""
         hold = self.get_object()
-        holds.release_hold(business=self.business, hold_id=hold.pk)
+        lasts = timedelta(seconds=self.body(HoldPatch)["expires_in_seconds"])
+        hold = holds.extend_hold(
+            business=self.business,
+            hold_id=hold.pk,
+            lasts=lasts,
+            expected=self.expected_version(hold),
+            now=timezone.now(),
+        )
+        return self.show(hold, written=("expires_at",))
+
+    @extend_schema(responses={200: HoldSerializer, 204: None})
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Free the slot before the hold ends by itself. Where it has ended already: 204."""
+        hold = self.get_object()
+        now = timezone.now()
+        if hold.expires_at <= now:
+            return Response(status=204)
+        hold = holds.release_hold(
+            business=self.business,
+            hold_id=hold.pk,
+            expected=self.expected_version(hold),
+            now=now,
+        )
         return self.show(hold)
 
 
-def _show_slots(slots: list[Slot], zone: Any) -> list[dict[str, Any]]:
-    """As `SlotSerializer` describes them. By hand: a month of twenty people has thousands of names."""
-    # By `id`: `pk` is a property, and takes four times as long.
-    people = {person.id: person.name for slot in slots for person in slot.staff}
-    shown = {staff_id: {"id": staff_id, "name": name} for staff_id, name in people.items()}
-    return [
-        {
-            "start_time": _iso(slot.start),
-            "end_time": _iso(slot.end),
-            "date": local[:10],
-            "time": local[11:16],
-            "staff": [shown[person.id] for person in slot.staff],
-        }
-        for slot in slots
-        for local in (datetime.fromtimestamp(slot.start, zone).isoformat(),)
-    ]
-
-
-def _iso(instant: int) -> str:
-    return datetime.fromtimestamp(instant, UTC).isoformat()[:19] + "Z"
+@contextmanager
+def _offering_alternatives(
+    auth: Any,
+    service: Service,
+    staff: StaffMember | None,
+    start: datetime,
+    now: datetime,
+    moved: Appointment | None = None,
+    party_size: int | None = None,
+) -> Iterator[None]:
+    """Adds `meta.alternatives`, the next free slots, to an error that another start avoids."""
+    try:
+        yield
+    except WITH_ALTERNATIVES as error:
+        if auth.has_scope("slots:read"):
+            may_read_moved = moved is not None and auth.has_scope("appointments:read")
+            slots = next_slots(
+                business=auth.business,
+                service=service,
+                staff=staff,
+                start=start,
+                now=now,
+                limit=MAX_ALTERNATIVES,
+                party_size=party_size or 1,
+                without=Exclusions(appointment=moved.pk if moved and may_read_moved else None),
+            )
+            error.meta["alternatives"] = render_slots(slots, auth.business.zone)
+        raise

@@ -1,9 +1,9 @@
-"""The admin's pages of calls, of the messages that told of them and of provider accounts."""
+"""ModelAdmins of calls, provider messages and provider accounts."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from operator import itemgetter
+from typing import Any, Final
 
 from django import forms
 from django.conf import settings
@@ -16,32 +16,43 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from calls import inbox, privacy
-from calls.charts import charts_of
-from calls.models import Call, Message, ProviderAccount
-from customers.admin import CustomerAdmin
-from kaivox.api.fields import parse_id
-from kaivox.businesses.admin_acts import Act, ActsAdmin
-from kaivox.businesses.admin_base import (
-    OWNERS,
-    WRITERS,
-    BusinessOwnedAdmin,
-    OneBusinessForm,
-    roles_of,
-)
+from calls import ingestion
+from calls.models import Call, CallStatus, ProviderAccount, ProviderMessage, ToolCall, ToolProvider
+from calls.statistics import Charts, charts_of
+from calls.tool_calls import tool_calls_of
+from kaivox.admin.base import OWNERS, WRITERS, BusinessOwnedAdmin, TenantModelForm, person, roles_of
+from kaivox.admin.charts import bar_chart
+from kaivox.admin.columns import Tone, active_column, local_time, status_column
+from kaivox.admin.object_actions import ObjectAction, ObjectActionsAdmin
+from kaivox.api.values import parse_id
+from kaivox.businesses.audit import record_audit
 from kaivox.businesses.models import Business
+from kaivox.db.encrypted_fields import UndecryptableValue
+from kaivox.errors import DomainError
 from webhooks.models import Delivery
 
-NOBODY: frozenset[str] = frozenset()
+NO_ROLE: frozenset[str] = frozenset()
 Values = dict[str, Any]
+
+_TONES: Final = {
+    CallStatus.IN_PROGRESS: Tone.INFO,
+    CallStatus.COMPLETED: Tone.GOOD,
+    CallStatus.MISSED: Tone.WARNING,
+    CallStatus.FAILED: Tone.BAD,
+}
+_MESSAGE_TONES: Final = {
+    ProviderMessage.State.READ: Tone.GOOD,
+    ProviderMessage.State.IGNORED: Tone.QUIET,
+    ProviderMessage.State.UNREADABLE: Tone.BAD,
+}
 
 
 @admin.register(Call)
 class CallAdmin(BusinessOwnedAdmin):
-    """Read only: calls are what the providers told."""
+    """Read only: calls are what the providers reported."""
 
-    add_roles = change_roles = delete_roles = NOBODY
-    list_display = ("when", "who", "direction", "status", "length", "sentiment", "outcome")
+    add_roles = change_roles = delete_roles = NO_ROLE
+    list_display = ("state", "when", "who", "direction", "length", "sentiment", "outcome")
     list_select_related = ("business", "customer")
     list_filter = ("business", "status", "sentiment", "outcome", "direction", "provider")
     search_fields = ("words",)
@@ -49,9 +60,9 @@ class CallAdmin(BusinessOwnedAdmin):
     ordering = ("-pk",)  # as they came in; over all businesses only the key has an index
     show_full_result_count = False
     fieldsets = (
-        (None, {"fields": ("when", "who", "booking", "status", "outcome", "length")}),
+        (None, {"fields": ("state", "when", "who", "booking", "outcome", "length")}),
         ("What was said", {"fields": ("conversation", "summary", "mood", "recording")}),
-        ("Told to", {"fields": ("deliveries",)}),
+        ("Sent to", {"fields": ("deliveries",)}),
         (
             "Facts",
             {
@@ -100,19 +111,23 @@ class CallAdmin(BusinessOwnedAdmin):
         chosen = parse_id(request.GET.get("business", ""))
         shown = list(businesses[:500])
         business = next((one for one in shown if one.pk == chosen), shown[0] if shown else None)
+        charts = charts_of(business, now=timezone.now()) if business else None
         context = {
             **self.admin_site.each_context(request),
             "title": "Calls in figures",
             "opts": self.opts,
             "businesses": shown,
             "business": business,
-            "charts": charts_of(business, now=timezone.now()) if business else None,
+            "charts": charts,
+            "figures": _figures(charts) if charts else [],
         }
-        return TemplateResponse(request, "admin/calls/charts.html", context)
+        return TemplateResponse(request, "calls/charts.html", context)
+
+    state = status_column("status", _TONES)
 
     @admin.display(description="when", ordering="started_at")
     def when(self, call: Call) -> str:
-        return f"{call.started_at.astimezone(call.business.zone):%a %d %b %Y, %H:%M}"
+        return local_time(call.started_at, call.business.zone)
 
     @admin.display(description="who")
     def who(self, call: Call) -> str | SafeString:
@@ -149,17 +164,16 @@ class CallAdmin(BusinessOwnedAdmin):
 
     @admin.display(description="conversation")
     def conversation(self, call: Call) -> str | SafeString:
-        if not call.transcript:
+        turns = [(one["offset_seconds"], _turn(one)) for one in call.transcript]
+        for row in tool_calls_of(call):
+            offset = max(0.0, (row.created_at - call.started_at).total_seconds())
+            turns.append((offset, _tool_call(row, offset)))
+        if not turns:
             return "No transcript."
-        turns = format_html_join(
-            "",
-            '<li class="kx-turn kx-turn-{}"><time>{}</time><span>{}</span><p>{}</p></li>',
-            (
-                (one["speaker"], _clock(one["offset_seconds"]), one["speaker"], one["text"])
-                for one in call.transcript
-            ),
+        shown = format_html_join(
+            "", "{}", ((html,) for _, html in sorted(turns, key=itemgetter(0)))
         )
-        return format_html('<ol class="kx-conversation">{}</ol>', turns)
+        return format_html('<ol class="kx-conversation">{}</ol>', shown)
 
     @admin.display(description="deliveries")
     def deliveries(self, call: Call) -> str | SafeString:
@@ -182,14 +196,52 @@ class CallAdmin(BusinessOwnedAdmin):
                 for row in rows
             ),
         )
-        return format_html("<ul>{}</ul>", lines) if lines else "Nobody subscribes to calls."
+        return format_html("<ul>{}</ul>", lines) if lines else "No endpoint subscribes to calls."
 
     @admin.display(description="messages")
     def source(self, call: Call) -> str | SafeString:
-        url = reverse("admin:calls_message_changelist")
+        url = reverse("admin:calls_providermessage_changelist")
         return format_html(
             '<a href="{}?call__id__exact={}">What its provider sent</a>', url, call.pk
         )
+
+
+def _figures(charts: Charts) -> list[dict[str, Any]]:
+    """Title, note and drawing of each chart of the page."""
+    moods = "Distance of the mean score of each day from zero; negative days in the second colour."
+    shown = (
+        ("Calls per day", "Missed calls in the second colour.", charts.days),
+        ("Caller sentiment", moods, charts.moods),
+        ("Busiest hours", "Calls by the hour in which they started.", charts.hours),
+    )
+    return [
+        {"title": title, "note": note, "chart": bar_chart(bars, title=f"{title}. {note}")}
+        for title, note, bars in shown
+    ]
+
+
+def _turn(one: Values) -> SafeString:
+    return format_html(
+        '<li class="kx-turn kx-turn-{0}"><time>{1}</time><span>{0}</span><p>{2}</p></li>',
+        one["speaker"],
+        _clock(one["offset_seconds"]),
+        one["text"],
+    )
+
+
+def _tool_call(row: ToolCall, offset: float) -> SafeString:
+    """A tool call with its arguments and its result."""
+    return format_html(
+        '<li class="kx-turn kx-turn-tool"><time>{}</time><span>{}: {}, {} ms</span>'
+        "<details><summary>{}</summary><p>{}</p><p>{}</p></details></li>",
+        _clock(offset),
+        row.tool,
+        row.status,
+        row.duration_ms,
+        row.said or "Asked and answered",
+        row.arguments,
+        row.result,
+    )
 
 
 def _clock(seconds: float) -> str:
@@ -199,50 +251,57 @@ def _clock(seconds: float) -> str:
 # --- Messages ------------------------------------------------------------------------------------
 
 
-def _replay(request: HttpRequest, message: Message, values: Values) -> str:
-    replayed = inbox.replay(message=message, now=timezone.now())
-    if replayed.state == Message.State.UNREADABLE:
+def _replay(request: HttpRequest, message: ProviderMessage, values: Values) -> str:
+    replayed = ingestion.replay(message=message, now=timezone.now())
+    if replayed.state == ProviderMessage.State.UNREADABLE:
         return f"It still cannot be read: {replayed.error}"
     return "It is read. A call that was here already stays as it was."
 
 
-@admin.register(Message)
-class MessageAdmin(ActsAdmin):
-    add_roles = change_roles = delete_roles = NOBODY
-    list_display = ("created_at", "provider", "state", "about", "error", "business")
+@admin.register(ProviderMessage)
+class ProviderMessageAdmin(ObjectActionsAdmin):
+    add_roles = change_roles = delete_roles = NO_ROLE
+    badge_columns = ("reading",)
+    list_display = ("reading", "created_at", "provider", "about", "error", "business")
     list_select_related = ("business", "call__business")
     list_filter = ("business", "state", "provider")
     ordering = ("-pk",)
     show_full_result_count = False
     # Not the body: it holds what transcripts are masked for.
-    fields = ("business", "provider", "created_at", "state", "error", "about", "replayed_at")
+    fields = ("reading", "business", "provider", "created_at", "error", "about", "replayed_at")
     actions = ("replay_selected",)
-    acts = (
-        Act(
+    object_actions = (
+        ObjectAction(
             "replay",
             "Replay",
-            "Reads the message again with the code of today, as if it came in now.",
+            "Reads the message again with the current code, as if it were received now.",
             _replay,
             roles=WRITERS,
         ),
     )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
-        rows: QuerySet[Message] = super().get_queryset(request)
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ProviderMessage]:
+        rows: QuerySet[ProviderMessage] = super().get_queryset(request)
         return rows.defer("body")
 
+    reading = status_column("state", _MESSAGE_TONES)
+
     @admin.display(description="call")
-    def about(self, message: Message) -> str | SafeString:
+    def about(self, message: ProviderMessage) -> str | SafeString:
         if message.call is None:
             return "–"
         url = reverse("admin:calls_call_change", args=[message.call.pk])
         return format_html('<a href="{}">{}</a>', url, message.call)
 
     @admin.action(description="Replay")
-    def replay_selected(self, request: HttpRequest, rows: QuerySet[Message]) -> None:
+    def replay_selected(self, request: HttpRequest, rows: QuerySet[ProviderMessage]) -> None:
         may = rows if request.user.is_superuser else rows.filter(business__in=_writable(request))
         for message in may.defer(None)[:1000]:
-            said = _replay(request, message, {})
+            try:
+                said = _replay(request, message, {})
+            except DomainError as error:
+                self.message_user(request, f"{message}: {error.message}", messages.ERROR)
+                continue
             level = messages.WARNING if message.error else messages.SUCCESS
             self.message_user(request, f"{message}: {said}", level)
 
@@ -254,7 +313,7 @@ def _writable(request: HttpRequest) -> list[int]:
 # --- Accounts ------------------------------------------------------------------------------------
 
 
-class AccountForm(OneBusinessForm):
+class AccountForm(TenantModelForm):
     secret = forms.CharField(
         required=False,
         strip=True,
@@ -264,64 +323,60 @@ class AccountForm(OneBusinessForm):
     )
 
     def clean_secret(self) -> str:
-        given: str = self.cleaned_data["secret"]
-        if not given and not self.instance.pk:
-            raise forms.ValidationError("Give the secret that the provider signs with.")
-        return given or self.instance.secret
+        secret: str = self.cleaned_data["secret"]
+        if not secret and not self.instance.pk:
+            raise forms.ValidationError("Enter the secret that the provider signs with.")
+        if not secret and isinstance(self.instance.secret, UndecryptableValue):
+            raise forms.ValidationError(
+                "The stored secret can no longer be decrypted: enter it again."
+            )
+        return secret or self.instance.secret
 
 
 @admin.register(ProviderAccount)
 class ProviderAccountAdmin(BusinessOwnedAdmin):
     form = AccountForm
     view_roles = add_roles = change_roles = delete_roles = OWNERS
-    list_display = ("provider", "business", "is_active", "address")
+    list_display = ("state", "provider", "business", "address")
     list_select_related = ("business",)
     list_filter = ("business", "provider", "is_active")
     ordering = ("business__name", "provider")
     fields = ("business", "provider", "secret", "is_active", "address")
     readonly_fields = ("address",)
 
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        # Names of fields alone: one of them is the secret.
+        changed = {"fields": form.changed_data} if change else {"provider": obj.provider}
+        _audit_account(request, obj, "changed" if change else "added", changed)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        _audit_account(request, obj, "deleted", {})
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for account in self.changeable(request, queryset):
+            self.delete_model(request, account)
+
+    state = active_column
+
     @admin.display(description="address for the provider")
     def address(self, account: ProviderAccount) -> str:
         if account._state.adding:
             return "Save first."
-        return f"{settings.PUBLIC_URL}/voice/{account.provider}/{account.business.slug}"
+        tools = "/tools" if account.provider in ToolProvider.values else ""
+        return f"{settings.PUBLIC_URL}/voice/{account.provider}/{account.business.slug}{tools}"
 
 
-# --- Acts on customers that need to see calls ----------------------------------------------------
-
-
-def _erase(request: HttpRequest, customer: Any, values: Values) -> str:
-    privacy.erase_customer(business=customer.business, customer_id=customer.pk, now=timezone.now())
-    return "Name, phone, e-mail, notes and transcripts are gone; the counts stay."
-
-
-def _export(request: HttpRequest, customer: Any, values: Values) -> HttpResponse:
-    found = privacy.export_customer(business=customer.business, customer_id=customer.pk)
-    body = json.dumps(found, ensure_ascii=False, indent=2)
-    name = f'attachment; filename="customer-{customer.pk}.json"'
-    headers = {"Content-Disposition": name, "Cache-Control": "no-store"}
-    return HttpResponse(body, content_type="application/json", headers=headers)
-
-
-class ErasingForm(forms.Form):
-    sure = forms.BooleanField(label="I know that this cannot be undone.")
-
-
-CustomerAdmin.acts += (
-    Act(
-        "export",
-        "Export",
-        "All that is kept about this person, as a JSON file.",
-        _export,
-    ),
-    Act(
-        "erase",
-        "Erase",
-        "Takes name, phone, e-mail, notes and transcripts of this person out of everything that is "
-        "kept, the webhook log included. Appointments, calls and their figures stay.",
-        _erase,
-        form=ErasingForm,
-        is_offered=lambda customer: not customer.is_erased,
-    ),
-)
+def _audit_account(
+    request: HttpRequest, account: ProviderAccount, what: str, changes: Values
+) -> None:
+    record_audit(
+        business=account.business,
+        actor=person(request),
+        action=f"provider_account.{what}",
+        subject=account.get_provider_display(),
+        about=account,
+        changes=changes,
+        now=timezone.now(),
+    )

@@ -5,11 +5,20 @@ class CallsConfig(AppConfig):
     name = "calls"
 
     def ready(self) -> None:
-        from appointments.links import register_call_link
+        from appointments.call_links import call_log
         from calls import search  # noqa: F401 - registers the look-up `mention`
+        from calls.admin_customers import CUSTOMER_ACTIONS
+        from calls.links import AppointmentLink
+        from calls.masking import mask
         from calls.models import Call
-        from calls.operations import AppointmentLink
-        from kaivox.businesses.names import shows_name_of
+        from kaivox.admin.object_actions import extra_actions
+        from kaivox.businesses.denormalized_names import register_dependents
+        from kaivox.request_log.masking import text_maskers
 
-        register_call_link(AppointmentLink())
-        shows_name_of("customers.Customer", lambda person: Call.objects.filter(customer=person))
+        for action in CUSTOMER_ACTIONS:
+            extra_actions.register(action, key="customers.Customer")
+        text_maskers.register(mask)
+        call_log.register(AppointmentLink())
+        register_dependents(
+            "customers.Customer", lambda person: Call.objects.filter(customer=person)
+        )

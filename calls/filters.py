@@ -4,32 +4,40 @@ from __future__ import annotations
 
 from typing import Any
 
-from calls.models import Direction, Sentiment, Status
+from calls.models import CallOutcome, CallStatus, Direction, Provider, Sentiment
 from customers.models import Customer
 from customers.phones import to_e164
 from kaivox.api.filters import (
     ChoicesFilter,
-    OwnedFilter,
     StrictFilterSet,
+    TenantRelatedFilter,
     TextFilter,
     UpdatedSinceFilter,
     WholeNumberFilter,
     day_filters,
 )
+from kaivox.api.values import restore_plus
 
 
 class NumberFilter(TextFilter):
-    """Calls from or to a number. What is no phone number (a SIP user, a short code) is compared as
-    it stands."""
+    """Calls from or to a number. What is no phone number (a SIP user, a short code) is compared
+    literally."""
 
     def narrow(self, qs: Any, value: str) -> Any:
-        # An unescaped `+` arrives as a space.
-        text = f"+{value[1:]}" if value.startswith(" ") else value
+        text = restore_plus(value)
         try:
             text = to_e164(text, country=self.parent.business.country)
         except ValueError:
             text = text.strip()
         return qs.with_phone(text)
+
+
+class ProviderCallIdFilter(TextFilter):
+    """The voice provider's own id of the call."""
+
+    def narrow(self, qs: Any, value: str) -> Any:
+        # The unique index has the provider between business and id.
+        return qs.filter(provider__in=Provider.values, provider_call_id=value)
 
 
 class Mentions(TextFilter):
@@ -41,10 +49,14 @@ class Mentions(TextFilter):
 
 class CallFilters(StrictFilterSet):
     sentiment = ChoicesFilter(Sentiment.values)
-    status = ChoicesFilter(Status.values)
+    status = ChoicesFilter(CallStatus.values)
     direction = ChoicesFilter(Direction.values)
-    customer_id = OwnedFilter(Customer.objects.all, noun="customer", field_name="customer_id")
+    customer_id = TenantRelatedFilter(
+        Customer.objects.all, noun="customer", field_name="customer_id"
+    )
     phone = NumberFilter()
+    provider_call_id = ProviderCallIdFilter()
+    outcome = ChoicesFilter(CallOutcome.values)
     date, date_from, date_to = day_filters("started_at")
     min_duration = WholeNumberFilter(field_name="duration_seconds", lookup_expr="gte")
     search = Mentions()

@@ -1,24 +1,23 @@
-"""Phone calls that the voice engine took, what came in about them, and who may send it."""
+"""Calls, the provider messages that report them, provider accounts and tool calls."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final, Self
 
 from django.db import models
 from django.db.models import Q
+from django.utils.timezone import localtime
 
 from appointments.models import Appointment
-from calls.transcripts import query_words
+from calls.words import query_words
 from customers.models import Customer
-from kaivox.businesses.encryption import EncryptedTextField
-from kaivox.businesses.models import (
-    Business,
-    BusinessOwned,
-    BusinessQuerySet,
-    ShownQuerySet,
-    ShownRow,
-)
+from kaivox.businesses.models import Business, BusinessOwned, BusinessQuerySet
+from kaivox.db.change_counters import count_changes
+from kaivox.db.encrypted_fields import EncryptedTextField
+from kaivox.db.statements import CountLimitedQuerySet
 
 
 class Provider(models.TextChoices):
@@ -29,19 +28,26 @@ class Provider(models.TextChoices):
     RETELL = "retell", "Retell"
 
 
+class ToolProvider(models.TextChoices):
+    """They call tools, but send no messages about calls."""
+
+    ELEVENLABS = "elevenlabs", "ElevenLabs"
+    BLAND = "bland", "Bland"
+
+
 class Direction(models.TextChoices):
     INBOUND = "inbound"
     OUTBOUND = "outbound"
 
 
-class Status(models.TextChoices):
+class CallStatus(models.TextChoices):
     IN_PROGRESS = "in_progress"
     COMPLETED = "completed"
     MISSED = "missed"
     FAILED = "failed"
 
 
-class Outcome(models.TextChoices):
+class CallOutcome(models.TextChoices):
     BOOKED = "booked"
     RESCHEDULED = "rescheduled"
     CANCELLED = "cancelled"
@@ -57,7 +63,10 @@ class Sentiment(models.TextChoices):
     NEGATIVE = "negative"
 
 
-# How a search among very many calls is kept quick; see docs/decisions/0062.
+MAX_NUMBER: Final = 64  # a SIP address or a client's name, where it is no phone number
+MAX_END_REASON: Final = 100
+
+# Limits of a search among very many calls; see docs/decisions/0062.
 MANY_CALLS: Final = 10_000
 SAMPLE: Final = 2_000
 COMMON_SHARE: Final = 0.03
@@ -65,15 +74,7 @@ FEW_MATCHES: Final = 5_000
 MOST_COUNTED: Final = 500
 
 
-class CallQuerySet(ShownQuerySet):
-    # Of a search for common words among very many calls: `count` goes no further.
-    count_limit: int | None = None
-
-    def _clone(self) -> Self:
-        clone: Self = super()._clone()  # type: ignore[misc]
-        clone.count_limit = self.count_limit
-        return clone
-
+class CallQuerySet(BusinessQuerySet, CountLimitedQuerySet):  # type: ignore[override] # as_manager
     def count(self) -> int:
         if self.count_limit is None or self.query.is_sliced:
             return super().count()
@@ -81,13 +82,13 @@ class CallQuerySet(ShownQuerySet):
         newest = self.select_related(None).order_by("-started_at", "-pk")
         return newest[: self.count_limit].count()
 
-    def with_names(self) -> Self:
+    def with_related(self) -> Self:
         """With the customer that the API names, in the same query."""
         return self.select_related("customer")
 
     def without_transcript(self) -> Self:
         """Without what only a single call shows."""
-        return self.defer("transcript", "words")
+        return self.defer("transcript", "words", "reported")
 
     def mentioning(self, text: str) -> Self:
         """Whose transcript or summary has every word of `text`, or longer words that begin so."""
@@ -121,15 +122,16 @@ class CallQuerySet(ShownQuerySet):
         return self.filter(Q(from_number=number) | Q(to_number=number))
 
 
-class Call(ShownRow):
-    """One call, whatever was told of it in however many messages."""
+@count_changes
+class Call(BusinessOwned):
+    """One phone call, merged from all messages about it."""
 
     provider = models.CharField(max_length=12, choices=Provider)
     provider_call_id = models.CharField(max_length=200)
     direction = models.CharField(max_length=8, choices=Direction, default=Direction.INBOUND)
-    status = models.CharField(max_length=11, choices=Status, default=Status.IN_PROGRESS)
-    from_number = models.CharField(max_length=64, blank=True, help_text="Empty: withheld.")
-    to_number = models.CharField(max_length=64, blank=True)
+    status = models.CharField(max_length=11, choices=CallStatus, default=CallStatus.IN_PROGRESS)
+    from_number = models.CharField(max_length=MAX_NUMBER, blank=True, help_text="Empty: withheld.")
+    to_number = models.CharField(max_length=MAX_NUMBER, blank=True)
     customer = models.ForeignKey(
         Customer, on_delete=models.PROTECT, null=True, blank=True, related_name="calls"
     )
@@ -144,8 +146,8 @@ class Call(ShownRow):
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
     duration_seconds = models.PositiveIntegerField(default=0)
-    end_reason = models.CharField(max_length=100, blank=True)
-    outcome = models.CharField(max_length=11, choices=Outcome, blank=True)
+    end_reason = models.CharField(max_length=MAX_END_REASON, blank=True)
+    outcome = models.CharField(max_length=11, choices=CallOutcome, blank=True)
     sentiment = models.CharField(max_length=8, choices=Sentiment, blank=True)
     sentiment_score = models.FloatField(null=True, blank=True, help_text="From -1 to 1.")
     sentiment_source = models.CharField(
@@ -156,6 +158,13 @@ class Call(ShownRow):
     transcript = models.JSONField(default=list, blank=True)
     words = models.TextField(
         blank=True, editable=False, help_text="Words of transcript and summary, for the search."
+    )
+
+    reported = models.JSONField(
+        default=dict,
+        blank=True,
+        editable=False,
+        help_text="What messages said of start, end and duration: see calls.reported.",
     )
 
     # When call.completed goes out at the latest; empty when nothing waits.
@@ -171,7 +180,9 @@ class Call(ShownRow):
                 name="call_once",
                 violation_error_message="This call of this provider is here already.",
             ),
-            models.CheckConstraint(name="call_status_known", condition=Q(status__in=Status.values)),
+            models.CheckConstraint(
+                name="call_status_known", condition=Q(status__in=CallStatus.values)
+            ),
             models.CheckConstraint(
                 name="call_sentiment_score_range",
                 condition=Q(sentiment_score__isnull=True)
@@ -196,7 +207,7 @@ class Call(ShownRow):
         ]
 
     def __str__(self) -> str:
-        return f"#{self.pk}, {self.started_at:%Y-%m-%d %H:%M} UTC"
+        return f"#{self.pk}, {localtime(self.started_at):%a %-d %b %Y, %H:%M %Z}"
 
     @property
     def caller_number(self) -> str:
@@ -205,15 +216,38 @@ class Call(ShownRow):
 
     @property
     def is_over(self) -> bool:
-        return self.status != Status.IN_PROGRESS
+        return self.status != CallStatus.IN_PROGRESS
+
+
+class AwaitedLink(BusinessOwned):
+    """What was done to an appointment in a call that has not been reported yet: linked when the call
+    arrives."""
+
+    provider_call_id = models.CharField(max_length=200)
+    appointment = models.ForeignKey(
+        Appointment, on_delete=models.CASCADE, related_name="awaited_links"
+    )
+    action = models.CharField(max_length=11, choices=CallOutcome)
+
+    objects = BusinessQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["business", "provider_call_id"], name="awaited_link_call"),
+            models.Index(fields=["created_at"], name="awaited_link_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider_call_id}: {self.action}"
 
 
 class ProviderAccount(BusinessOwned):
     """What a provider's messages to a business are signed with."""
 
-    provider = models.CharField(max_length=12, choices=Provider)
+    provider = models.CharField(max_length=12, choices=[*Provider.choices, *ToolProvider.choices])
     secret = EncryptedTextField(
         help_text="Twilio: auth token. Vobiz: auth token. Vapi: server secret. Retell: API key. "
+        "ElevenLabs, Bland: the bearer token of its tools. "
         "KaiVox engine: any secret that both sides know."
     )
     is_active = models.BooleanField(default=True)
@@ -233,8 +267,30 @@ class ProviderAccount(BusinessOwned):
         return f"{self.get_provider_display()} of {self.business}"
 
 
-class Message(BusinessOwned):
-    """One message of a provider as it came in, kept for 30 days so that it can be read again.
+class UsedNonce(models.Model):
+    """A nonce of a provider that signs no bodies, and the body that came with it. Stored as long
+    as the account, whose secret makes the nonce valid for ever."""
+
+    account = models.ForeignKey(
+        ProviderAccount,
+        on_delete=models.CASCADE,
+        related_name="nonces",
+        db_index=False,  # used_nonce_once begins with it
+    )
+    nonce = models.CharField(max_length=64, help_text="SHA-256, in hex.")
+    body = models.CharField(max_length=64, help_text="SHA-256, in hex.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "nonce"], name="used_nonce_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account}: {self.nonce[:8]}"
+
+
+class ProviderMessage(BusinessOwned):
+    """One message of a provider as it was received, stored for 30 days so that it can be replayed.
 
     Encrypted: it holds what transcripts are masked for.
     """
@@ -257,6 +313,7 @@ class Message(BusinessOwned):
     objects = BusinessQuerySet.as_manager()
 
     class Meta:
+        db_table = "calls_message"
         verbose_name = "voice message"
         indexes = [
             models.Index(fields=["business", "created_at", "id"], name="message_created"),
@@ -265,3 +322,52 @@ class Message(BusinessOwned):
 
     def __str__(self) -> str:
         return f"{self.get_provider_display()}, {self.created_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+class ToolCallQuerySet(BusinessQuerySet):
+    def of_calls(self, provider_call_ids: Collection[str]) -> Self:
+        """Those made during the phone calls with these ids of their provider."""
+        return self.filter(provider_call_id__in=[one for one in provider_call_ids if one])
+
+
+class ToolCall(BusinessOwned):
+    """One call of a tool by an AI agent (`kaivox.agents`).
+
+    Linked to its phone call by the provider's call id alone: tools are called while the call lasts,
+    often before any message about it has arrived.
+    """
+
+    source = models.CharField(max_length=12, help_text="mcp, or the voice provider.")
+    provider_call_id = models.CharField(max_length=200, blank=True)
+    tool_call_id = models.CharField(max_length=200, blank=True)
+    tool = models.CharField(max_length=40)
+    # JSON as text: an erasure searches it on both databases.
+    arguments = models.TextField()
+    status = models.CharField(max_length=40)
+    result = models.TextField()
+    duration_ms = models.PositiveIntegerField()
+    customer = models.ForeignKey(
+        Customer, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+
+    objects = ToolCallQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["business", "provider_call_id", "created_at"], name="tool_call_of_call"
+            ),
+            models.Index(fields=["business", "created_at", "id"], name="tool_call_created"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tool}, {self.created_at:%Y-%m-%d %H:%M:%S} UTC"
+
+    @property
+    def said(self) -> str:
+        """The sentence that the agent read aloud; empty once it is erased."""
+        try:
+            result = json.loads(self.result)
+        except ValueError:  # cut off: it was very long
+            return ""
+        return str(result.get("say", "")) if isinstance(result, dict) else ""

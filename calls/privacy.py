@@ -1,29 +1,34 @@
-"""A person asks what is kept about them, or to be forgotten. Calls stand above customers and
-appointments, so this is the place that sees all of it."""
+"""Export and erasure of one person's data, in calls and in the layers below."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
 from django.contrib.admin.models import LogEntry
-from django.contrib.contenttypes.models import ContentType
-from django.db.models import Q
+from django.db import transaction
 
 from appointments.models import Appointment
 from appointments.serializers import AppointmentSerializer
-from calls import inbox
-from calls.models import Call, Message
+from calls import ingestion
+from calls.models import Call, ProviderMessage, ToolCall
+from calls.personal_data import KnownValues, personal_data_of
 from calls.serializers import CallWithTranscript
+from calls.tool_calls import empty_tool_calls
 from customers import operations as customers
 from customers.models import Customer
 from customers.serializers import CustomerSerializer
+from kaivox.api.fields import format_instant
+from kaivox.businesses.audit import Actor, record_audit
 from kaivox.businesses.models import Business
-from kaivox.businesses.write_lock import atomic_write
+from kaivox.db.encrypted_fields import DecryptionError, UndecryptableValue
+from kaivox.db.transactions import atomic_write
+from kaivox.db.write_ahead_log import truncate_wal
 from kaivox.errors import NotFound
-from kaivox.idempotency.models import Answered
+from kaivox.idempotency.models import IdempotencyRecord
+from kaivox.request_log.operations import redact_entries
 from webhooks.models import Event
 from webhooks.redaction import redact_events
 
@@ -33,55 +38,85 @@ _OF_CALL: Final[dict[str, Any]] = {"summary": "", "recording_url": None, "transc
 
 
 @atomic_write
-def erase_customer(*, business: Business, customer_id: int, now: datetime) -> Customer:
-    """Takes name, phone, e-mail and everything said or noted out of all that is kept about one
-    person; rows, times, prices and counts stay. Raises NotFound.
+def erase_customer(
+    *, business: Business, customer_id: int, now: datetime, actor: Actor = None
+) -> Customer:
+    """Erases name, phone, e-mail and everything said or noted about one person; rows, times, prices
+    and counts stay. Raises NotFound.
 
-    Also in frozen events, kept provider messages, remembered answers and the admin's log. What
-    receivers of webhooks got is out of our hands.
+    Also in stored events, provider messages, idempotency records, the request log and the admin's log, and under the
+    person's former names and numbers. Receivers of webhooks are notified by `customer.erased`.
     """
     person = _find(business, customer_id)
-    calls, appointments = _calls_of(person), _appointments_of(person)
-    call_ids = list(calls.values_list("pk", flat=True))
-    appointment_ids = list(appointments.values_list("pk", flat=True))
-
+    found = personal_data_of(person)
     erased = customers.erase_customer(business=business, customer_id=person.pk, now=now)
-    appointments.update(notes="", cancellation_reason="", metadata={})
-    _erase_calls(Call.objects.filter(pk__in=call_ids))
-    _erase_messages(business, call_ids, person)
+    Appointment.objects.filter(pk__in=found.appointments).update(
+        notes="", cancellation_reason="", metadata={}
+    )
+    _erase_calls(Call.objects.filter(pk__in=found.calls), found.known)
+    messages = [*found.messages, *found.undecryptable_messages]
+    ProviderMessage.objects.filter(pk__in=messages).delete()
+    empty_tool_calls(ToolCall.objects.filter(pk__in=found.tool_calls))
     for kind, ids in (
         ("customer", [person.pk]),
-        ("appointment", appointment_ids),
-        ("call", call_ids),
+        ("appointment", found.appointments),
+        ("call", found.calls),
     ):
-        redact_events(business=business, kind=kind, object_ids=ids, redact=_forget(kind, person))
-    _erase_answers(business, person)
-    LogEntry.objects.filter(
-        content_type=ContentType.objects.get_for_model(Customer), object_id=str(person.pk)
-    ).update(object_repr=customers.ERASED_NAME, change_message="")
+        redact = _redaction_of(kind, found.known)
+        redact_events(business=business, kind=kind, object_ids=ids, redact=redact)
+    _erase_idempotency_records(person, found.known)
+    redact_entries(business=business, mentions=found.known.occur_in)
+    LogEntry.objects.filter(pk__in=found.log_entries).update(
+        object_repr=customers.ERASED_NAME, change_message=""
+    )
+    _audit(business, actor, "customer.erased", person, now)
+    transaction.on_commit(truncate_wal, robust=True)
     return erased
 
 
-def export_customer(*, business: Business, customer_id: int) -> dict[str, Any]:
-    """All that is kept about one person, ready for JSON. Raises NotFound."""
+def export_customer(
+    *, business: Business, customer_id: int, now: datetime, actor: Actor = None
+) -> dict[str, Any]:
+    """Everything stored about one person, ready for JSON. Raises NotFound."""
     person = _find(business, customer_id)
-    calls = list(_calls_of(person).with_names().order_by("started_at", "pk"))
-    appointments = list(_appointments_of(person).with_names().order_by("start_time", "pk"))
-    of_person = Q(type__startswith="customer.", object_id=person.pk)
-    of_person |= Q(type__startswith="appointment.", object_id__in=[row.pk for row in appointments])
-    of_person |= Q(type__startswith="call.", object_id__in=[row.pk for row in calls])
-    events = Event.objects.for_business(business).filter(of_person).order_by("pk")
-    messages = Message.objects.filter(call__in=calls).order_by("pk")
+    _audit(business, actor, "customer.exported", person, now)
+    found = personal_data_of(person)
+    appointments = Appointment.objects.filter(pk__in=found.appointments).with_related()
+    calls = Call.objects.filter(pk__in=found.calls).with_related()
     return {
         "customer": CustomerSerializer.render(person),
-        "appointments": [AppointmentSerializer.render(row) for row in appointments],
-        "calls": [CallWithTranscript.render(row) for row in calls],
-        "events": [json.loads(bytes(event.body)) for event in events],
+        "appointments": [
+            AppointmentSerializer.render(row) for row in appointments.order_by("start_time", "pk")
+        ],
+        "calls": [CallWithTranscript.render(row) for row in calls.order_by("started_at", "pk")],
+        "events": [
+            json.loads(bytes(event.body))
+            for event in Event.objects.filter(pk__in=found.events).order_by("pk")
+        ],
         "voice_messages": [
-            {"provider": row.provider, "body": inbox.body_of(row).decode(errors="replace")}
-            for row in messages
+            {"provider": row.provider, "body": _body_of(row)}
+            for row in ProviderMessage.objects.filter(pk__in=found.messages).order_by("pk")
+        ],
+        "tool_calls": [
+            {"tool": row.tool, "arguments": row.arguments, "result": row.result}
+            for row in ToolCall.objects.filter(pk__in=found.tool_calls).order_by("pk")
+        ],
+        "admin_log": [
+            {
+                "at": format_instant(row.action_time),
+                "text": f"{row.object_repr}: {row.get_change_message()}",
+            }
+            for row in LogEntry.objects.filter(pk__in=found.log_entries).order_by("pk")
         ],
     }
+
+
+def _audit(business: Business, actor: Actor, action: str, person: Customer, now: datetime) -> None:
+    # By id: the audit log is permanent, and must not contain the name.
+    subject = f"customer {person.pk}"
+    record_audit(
+        business=business, actor=actor, action=action, subject=subject, about=person, now=now
+    )
 
 
 def _find(business: Business, customer_id: int) -> Customer:
@@ -91,59 +126,62 @@ def _find(business: Business, customer_id: int) -> Customer:
     return person
 
 
-def _calls_of(person: Customer) -> Any:
-    """Those linked to the person, and those of their number that never were."""
-    of_person = Q(customer=person)
-    if person.phone:
-        of_person |= Q(from_number=person.phone) | Q(to_number=person.phone)
-    return Call.objects.for_business(person.business_id).filter(of_person)
+def _erase_calls(calls: Any, known: KnownValues) -> None:
+    calls.update(transcript=[], words="", summary="", recording_url="", reported={})
+    # The number of the person, not that of the business, which is the other one.
+    calls.filter(direction="inbound").update(from_number="")
+    calls.filter(direction="outbound").update(to_number="")
+    # Also where a provider reported the direction wrongly.
+    calls.filter(from_number__in=known.phones).update(from_number="")
+    calls.filter(to_number__in=known.phones).update(to_number="")
 
 
-def _appointments_of(person: Customer) -> Any:
-    return Appointment.objects.for_business(person.business_id).filter(customer=person)
+def _body_of(message: ProviderMessage) -> str | None:
+    try:
+        return ingestion.body_of(message).decode(errors="replace")
+    except DecryptionError:
+        return None
 
 
-def _erase_calls(calls: Any) -> None:
-    calls.update(transcript=[], words="", summary="", recording_url="")
-    inbound, outbound = calls.filter(direction="inbound"), calls.filter(direction="outbound")
-    # The number of the person, not that of the business.
-    inbound.update(from_number="")
-    outbound.update(to_number="")
+def _redaction_of(kind: str, known: KnownValues) -> Any:
+    """The function that `redact_events` applies to the data of one event; it adds no keys."""
+
+    def redact(data: dict[str, Any]) -> None:
+        erased = {
+            "customer": {**_OF_CUSTOMER, "name": customers.ERASED_NAME},
+            "appointment": {**_OF_APPOINTMENT, "customer_name": customers.ERASED_NAME},
+            "call": {**_OF_CALL, "customer_name": customers.ERASED_NAME},
+        }[kind]
+        if kind == "call":
+            # The number of the person, whichever they had then; not that of the business.
+            outbound = data.get("direction") == "outbound"
+            erased["to_number" if outbound else "from_number"] = None
+            erased |= {
+                name: None
+                for name in ("from_number", "to_number")
+                if data.get(name) in known.phones
+            }
+        data.update({name: value for name, value in erased.items() if name in data})
+
+    return redact
 
 
-def _erase_messages(business: Business, call_ids: Iterable[int], person: Customer) -> None:
-    """Messages about the person's calls, and those about none in which their number stands."""
-    Message.objects.filter(call__in=call_ids).delete()
-    digits = person.phone.removeprefix("+").encode()
-    loose = Message.objects.for_business(business).filter(call__isnull=True)
-    told = [row.pk for row in loose.iterator() if digits and digits in inbox.body_of(row)]
-    Message.objects.filter(pk__in=told).delete()
+def _erase_idempotency_records(person: Customer, known: KnownValues) -> None:
+    """Deletes idempotency records whose key or response is about the person, or cannot be read."""
+    records = IdempotencyRecord.objects.filter(business=person.business_id)
+    about = [row.pk for row in records.iterator() if _is_about(row, person, known)]
+    IdempotencyRecord.objects.filter(pk__in=about).delete()
 
 
-def _forget(kind: str, person: Customer) -> Any:
-    """What `redact_events` does to the data of one event."""
-
-    def forget(data: dict[str, Any]) -> None:
-        if kind == "customer":
-            data.update(_OF_CUSTOMER, name=customers.ERASED_NAME)
-            return
-        data["customer_name"] = customers.ERASED_NAME
-        data.update(_OF_APPOINTMENT if kind == "appointment" else _OF_CALL)
-        for name in ("from_number", "to_number"):
-            if data.get(name) == person.phone:
-                data[name] = None
-
-    return forget
-
-
-def _erase_answers(business: Business, person: Customer) -> None:
-    """Remembered answers (24 hours) in which name, phone or e-mail stand as a value."""
-    marks = {mark for mark in (person.name, person.phone, person.email) if mark}
-    answers = Answered.objects.filter(business=business, answer__isnull=False)
-    told = [
-        row.pk for row in answers.iterator() if marks & set(_texts(json.loads(row.answer or "")))
-    ]
-    Answered.objects.filter(pk__in=told).delete()
+def _is_about(record: IdempotencyRecord, person: Customer, known: KnownValues) -> bool:
+    if isinstance(record.answer, UndecryptableValue) or known.occur_in(record.key):
+        return True
+    if record.answer is None:  # its request is running: nothing is stored yet
+        return False
+    # A response without the name may still show what was noted about the person.
+    data = json.loads(record.answer)["data"]
+    is_theirs = isinstance(data, dict) and data.get("customer_id") == person.pk
+    return is_theirs or known.occur_in(record.answer) or bool(known.all & set(_texts(data)))
 
 
 def _texts(value: Any) -> Iterator[str]:

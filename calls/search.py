@@ -1,5 +1,5 @@
-"""`words__mention=["clean", "teeth"]`: rows that have all of these words, or longer words that begin
-so. PostgreSQL looks in a full-text index, SQLite through the text."""
+"""The lookup `words__mention=["clean", "teeth"]`: rows with all of these words, or longer words with
+that prefix. PostgreSQL uses a full-text index, SQLite scans the text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db.models import Lookup, TextField
 
 
 @TextField.register_lookup
-class Mention(Lookup):
+class PrefixSearch(Lookup):
     lookup_name = "mention"
     prepare_rhs = False
     rhs: Sequence[str]
@@ -21,7 +21,7 @@ class Mention(Lookup):
             return "FALSE", []
         # Words are letters and digits only (`calls.transcripts`), so that nothing needs quoting.
         query = " & ".join(f"{word}:*" for word in self.rhs)
-        # The column beside it that PostgreSQL keeps; see the migration.
+        # A generated column beside it; see the migration.
         vector = f"{column[:-1]}_vector{column[-1]}"
         return f"{vector} @@ to_tsquery('simple'::regconfig, %s)", [*params, query]
 

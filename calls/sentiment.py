@@ -1,8 +1,8 @@
-"""How did the caller feel about us? A small classifier of ours, offline, a millisecond a call.
+"""Sentiment of a caller: a small offline classifier, about a millisecond for a call.
 
-Word pairs and VADER's lexicon in a softmax regression; the weights lie beside this file and are
-made by tests/calls/sentiment/train.py. It answers for English, and only where it is sure enough:
-docs/decisions/0061-sentiment-by-a-small-classifier.md says how it was chosen and how often it is right.
+A softmax regression over words, word pairs and VADER's lexicon; the weights are in the file beside
+this one, written by tests/calls/sentiment/train.py. It scores English alone, and only where it is
+sure enough: docs/decisions/0061-sentiment-by-a-small-classifier.md has its choice and its accuracy.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from math import exp, sqrt
+from math import ceil, exp, sqrt
 from pathlib import Path
 from typing import Final
 
@@ -23,11 +23,15 @@ METHOD: Final = "softmax-1"
 WEIGHTS: Final = Path(__file__).with_name("sentiment_weights.json")
 LABELS: Final = ("negative", "neutral", "positive")
 
-# Below this probability nothing is said.
+# Below this probability there is no score.
 SURE_FROM: Final = 0.6
 
-# A long call is judged in passages of about this many words.
+# A call is scored in passages of about this many words.
 _PASSAGE_WORDS: Final = 20
+# Of a longer call that many passages are scored, evenly spaced: the time is bounded.
+_MAX_PASSAGES: Final = 200
+_MAX_LINE_WORDS: Final = 60
+_MAX_WORD: Final = 40
 
 _WORD = re.compile(r"[a-z']+")
 _ENGLISH: Final = frozenset(
@@ -78,9 +82,9 @@ def score(text: str) -> Score | None:
     # A passage with feeling in it says more about the call than one that names a date.
     weights = [1.2 - share[1] for share in shares]
     whole = [
-        sum(weight * share[place] for weight, share in zip(weights, shares, strict=True))
+        sum(weight * share[label] for weight, share in zip(weights, shares, strict=True))
         / sum(weights)
-        for place in range(len(LABELS))
+        for label in range(len(LABELS))
     ]
     best = max(whole)
     if best < SURE_FROM:
@@ -89,14 +93,17 @@ def score(text: str) -> Score | None:
 
 
 def _passages(text: str) -> list[str]:
-    """Turns put together until they are long enough; those in another language left out."""
-    passages: list[str] = []
-    for line in text.splitlines():
-        if passages and len(passages[-1].split()) < _PASSAGE_WORDS:
-            passages[-1] += f" {line}"
-        else:
-            passages.append(line)
-    return [passage for passage in passages if _ENGLISH & set(_WORD.findall(passage.lower()))]
+    """Turns joined until they are long enough; those in another language left out."""
+    passages: list[list[str]] = []
+    for line in filter(None, text.splitlines()):
+        words = line.split()
+        for start in range(0, len(words), _MAX_LINE_WORDS):
+            if not passages or len(passages[-1]) >= _PASSAGE_WORDS:
+                passages.append([])
+            passages[-1] += words[start : start + _MAX_LINE_WORDS]
+    step = ceil(len(passages) / _MAX_PASSAGES) or 1
+    texts = (" ".join(word[:_MAX_WORD] for word in words) for words in passages[::step])
+    return [passage for passage in texts if _ENGLISH & set(_WORD.findall(passage.lower()))]
 
 
 def probabilities(text: str) -> tuple[float, ...]:
@@ -104,15 +111,14 @@ def probabilities(text: str) -> tuple[float, ...]:
     sums = [0.0] * len(LABELS)
     weights = _weights()
     for name, value in features(text).items():
-        for place, weight in enumerate(weights.get(name, ())):
-            sums[place] += value * weight
+        for label, weight in enumerate(weights.get(name, ())):
+            sums[label] += value * weight
     powers = [exp(one - max(sums)) for one in sums]
     return tuple(power / sum(powers) for power in powers)
 
 
 def features(text: str) -> Mapping[str, float]:
-    """What the classifier sees: which words and pairs of words there are, what VADER makes of them,
-    and how it is said."""
+    """Input of the classifier: words and pairs of words, VADER's scores, punctuation and length."""
     lowered = text.lower().replace("’", "'")
     words = _WORD.findall(lowered)
     found = set(words) | {f"{one} {two}" for one, two in pairwise(words)}

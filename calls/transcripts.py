@@ -1,4 +1,4 @@
-"""What was said: turns, masked, searchable, summed up. Pure.
+"""Transcripts: normalizes turns, extracts searchable words, writes a summary. Pure.
 
 A transcript is a list of turns as the API shows them: `{"speaker": "agent" | "caller", "text",
 "offset_seconds"}`.
@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypedDict
 
+from calls import words
+
 MAX_TURNS: Final = 2_000
 MAX_CHARACTERS: Final = 1_000_000
 
@@ -17,25 +19,52 @@ MAX_CHARACTERS: Final = 1_000_000
 class Turn(TypedDict):
     speaker: str
     text: str
-    offset_seconds: float
+    offset_seconds: float | None
 
 
 def turn(speaker: str, text: str, offset_seconds: float | None) -> Turn:
-    """One turn; a negative or unknown offset is 0."""
-    offset = max(0.0, offset_seconds or 0.0)
-    return {"speaker": speaker, "text": text.strip(), "offset_seconds": round(offset, 2)}
+    """One turn; a negative offset is 0, an unknown one stays None until `tidy`."""
+    offset = None if offset_seconds is None else round(max(0.0, offset_seconds), 2)
+    return {"speaker": speaker, "text": text.strip(), "offset_seconds": offset}
 
 
 def tidy(turns: Iterable[Turn]) -> list[Turn]:
-    """Turns with text, in order of time, at most 2,000 of them and a million characters in all."""
-    room = MAX_CHARACTERS
-    kept: list[Turn] = []
-    for one in sorted(turns, key=lambda each: each["offset_seconds"]):
-        if not one["text"] or room <= 0 or len(kept) >= MAX_TURNS:
+    """Turns with text, in their order, at most 2,000 of them and a million characters in all.
+    One without an offset has that of the turn before."""
+    remaining = MAX_CHARACTERS
+    found: list[Turn] = []
+    offset = 0.0
+    for one in turns:
+        if one["offset_seconds"] is not None:
+            offset = one["offset_seconds"]
+        if not one["text"] or remaining <= 0 or len(found) >= MAX_TURNS:
             continue
-        kept.append({**one, "text": one["text"][:room]})
-        room -= len(one["text"])
-    return kept
+        text = one["text"][:remaining]
+        found.append({"speaker": one["speaker"], "text": text, "offset_seconds": offset})
+        remaining -= len(text)
+    return found
+
+
+_SPEAKERS: Final = {
+    **dict.fromkeys(
+        ("agent", "ai", "assistant", "bot", "transfer target", "transfer_target"), "agent"
+    ),
+    **dict.fromkeys(("caller", "customer", "user"), "caller"),
+}
+
+
+def turns_of_text(text: str) -> list[Turn]:
+    """`AI: Hello.\\nUser: Hi.` as turns without offsets; a line without a speaker continues the
+    turn before it."""
+    turns: list[Turn] = []
+    for line in text.splitlines():
+        who, colon, text = line.partition(":")
+        speaker = _SPEAKERS.get(who.strip().lower())
+        if colon and speaker:
+            turns.append(turn(speaker, text, None))
+        elif turns and line.strip():
+            turns[-1]["text"] = f"{turns[-1]['text']} {line.strip()}".strip()
+    return turns
 
 
 def caller_text(turns: Sequence[Mapping[str, Any]]) -> str:
@@ -43,64 +72,35 @@ def caller_text(turns: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(one["text"] for one in turns if one["speaker"] == "caller")
 
 
-# --- Masking -------------------------------------------------------------------------------------
-
-_EMAIL = re.compile(r"[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}")
-# 13 to 19 digits (ISO/IEC 7812), with spaces, dots or hyphens between them as people dictate them.
-_CARD = re.compile(r"(?<![\d+])\d(?:[ .-]{0,2}\d){12,18}(?!\d)")
-
-
-def mask(text: str) -> str:
-    """`text` without card numbers and e-mail addresses."""
-    text = _EMAIL.sub("[e-mail]", text) if "@" in text else text
-    return _CARD.sub(lambda found: _mask_card(found[0]), text)
-
-
-def _mask_card(text: str) -> str:
-    digits = [int(character) for character in text if character.isdigit()]
-    return "[card]" if _passes_luhn(digits) else text
-
-
-def _passes_luhn(digits: Sequence[int]) -> bool:
-    """ISO/IEC 7812-1, annex B: what makes 16 digits a card number and not a booking number."""
-    doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
-    return (sum(doubled) + sum(digits[-1::-2])) % 10 == 0
-
-
-def mask_turns(turns: Iterable[Turn]) -> list[Turn]:
-    return [{**one, "text": mask(one["text"])} for one in turns]
-
-
 # --- Search --------------------------------------------------------------------------------------
-
-_WORD = re.compile(r"[^\W_]+")
-_MAX_WORD: Final = 60
 
 
 def words_of(turns: Sequence[Mapping[str, Any]], summary: str) -> str:
-    """The different words of all that is searched, in lower case, each after a space."""
-    text = " ".join([summary, *(one["text"] for one in turns)]).lower()
-    found = dict.fromkeys(word[:_MAX_WORD] for word in _WORD.findall(text))
-    return "".join(f" {word}" for word in found)
-
-
-def query_words(text: str) -> list[str]:
-    """The words that a search asks for, in the form of `words_of`."""
-    return list(dict.fromkeys(word[:_MAX_WORD] for word in _WORD.findall(text.lower())))
+    """The words of everything that is searched: see `calls.words`."""
+    return words.words_of([summary, *(one["text"] for one in turns)])
 
 
 # --- Summary -------------------------------------------------------------------------------------
 
 _SENTENCE = re.compile(r"(?<=[.!?।])\s+")
-_SUBSTANCE: Final = 4  # words; "Hello there." and "Yes please." say nothing about the matter
+_MIN_WORDS: Final = 4  # of a sentence; "Hello there." and "Yes please." do not say what it is about
+_SUMMARISED: Final = 20_000  # characters: callers say at the beginning why they call
 
 
 def summarise(turns: Sequence[Mapping[str, Any]], *, sentences: int = 2, limit: int = 400) -> str:
-    """The first sentences of substance that the caller said: what a call is about stands there."""
+    """The caller's first sentences of four words or more."""
+    text = caller_text(turns)[:_SUMMARISED].replace("\n", " ").strip()
     found = [
         sentence.strip()
-        for sentence in _SENTENCE.split(caller_text(turns).replace("\n", " ").strip())
-        if len(_WORD.findall(sentence)) >= _SUBSTANCE
+        for sentence in _SENTENCE.split(text)
+        if len(words.WORD.findall(sentence)) >= _MIN_WORDS
     ]
     summary = " ".join(found[:sentences])
     return summary if len(summary) <= limit else summary[: limit - 1].rstrip() + "…"
+
+
+def repeats_speech(summary: str, turns: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether every sentence of `summary` was said by the caller, as in those of `summarise`."""
+    said = " ".join(caller_text(turns).split())
+    sentences = [" ".join(one.split()) for one in _SENTENCE.split(summary.removesuffix("…"))]
+    return bool(summary) and all(sentence in said for sentence in sentences)

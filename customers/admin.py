@@ -1,8 +1,8 @@
-"""The admin's pages of customers. Every change goes through the operations."""
+"""Admin of customers. Every change goes through the operations."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.contrib import admin
@@ -11,10 +11,12 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from customers import operations
-from customers.models import Customer
+from customers.models import Customer, Segment
 from customers.phones import MAX_LENGTH, to_e164
-from kaivox.businesses.admin_acts import ActsAdmin
-from kaivox.businesses.admin_base import OneBusinessForm
+from kaivox.admin.base import TenantModelForm
+from kaivox.admin.changelists import FoldedSearch
+from kaivox.admin.columns import Tone, status_column
+from kaivox.admin.object_actions import ObjectActionsAdmin
 from kaivox.businesses.models import Business
 
 _SETTABLE = (
@@ -27,9 +29,15 @@ _SETTABLE = (
     "notes",
     "metadata",
 )
+_TONES: Final = {
+    Segment.LEAD: Tone.INFO,
+    Segment.ACTIVE: Tone.GOOD,
+    Segment.INACTIVE: Tone.QUIET,
+    Segment.VIP: Tone.WARNING,
+}
 
 
-class CustomerForm(OneBusinessForm):
+class CustomerForm(TenantModelForm):
     phone = forms.CharField(
         max_length=MAX_LENGTH,
         required=False,
@@ -54,13 +62,14 @@ class CustomerForm(OneBusinessForm):
 
 
 @admin.register(Customer)
-class CustomerAdmin(ActsAdmin):
+class CustomerAdmin(FoldedSearch, ObjectActionsAdmin):
     form = CustomerForm
-    delete_roles = frozenset()  # their appointments and calls stay; erasing is an act of its own
-    list_display = ("name", "phone", "email", "segment", "pipeline_stage", "visits", "business")
+    delete_roles = frozenset()  # appointments and calls refer to them; erasing is an action
+    badge_columns = ("group",)
+    list_display = ("group", "name", "phone", "email", "pipeline_stage", "visits", "business")
     list_select_related = ("business",)
     list_filter = ("business", "segment", "pipeline_stage")
-    search_fields = ("name", "phone", "email")
+    search_fields = ("search_text",)
     ordering = ("-pk",)
     show_full_result_count = False
     readonly_fields = (
@@ -78,6 +87,8 @@ class CustomerAdmin(ActsAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         erased = isinstance(obj, Customer) and obj.is_erased
         return not erased and super().has_change_permission(request, obj)
+
+    group = status_column("segment", _TONES)
 
     @admin.display(description="visits", ordering="total_appointments")
     def visits(self, customer: Customer) -> int:

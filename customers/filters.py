@@ -1,9 +1,12 @@
-"""Query string of the list of customers."""
+"""Filters of the list of customers."""
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import date, datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -11,7 +14,6 @@ from rest_framework.serializers import ValidationError
 
 from customers.models import PipelineStage, Segment
 from customers.phones import to_e164
-from kaivox.api.fields import parse_instant
 from kaivox.api.filters import (
     ChoicesFilter,
     LocalDayFilter,
@@ -20,43 +22,64 @@ from kaivox.api.filters import (
     TextFilter,
     UpdatedSinceFilter,
 )
+from kaivox.api.values import parse_instant, restore_plus
+from kaivox.db.folded_text import fold_for_search
 
 
 class PhoneFilter(TextFilter):
-    """A number as people write it, in the business's country."""
+    """A phone number in any spelling, parsed in the business's country."""
 
     def narrow(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
         try:
-            number = to_e164(_plus_again(value), country=self.parent.business.country)
+            number = to_e164(restore_plus(value), country=self.parent.business.country)
         except ValueError as error:
             raise ValidationError({self.field_name: [str(error)]}) from error
         return super().narrow(qs, number)
 
 
-def _plus_again(text: str) -> str:
-    """In a query an unescaped `+` arrives as a space."""
-    return f"+{text[1:]}" if text.startswith(" ") else text
-
-
 _LIKE_A_NUMBER = re.compile(r"[\d\s()+./-]*\d[\d\s()+./-]*")
+_TRUNK_PREFIX = re.compile(r"\(0\)")  # as in +44 (0)20, not dialled with the country code
+
+
+class EmailFilter(TextFilter):
+    """An e-mail address, compared without case."""
+
+    def narrow(self, qs: Any, value: str) -> QuerySet[Any]:
+        # No address has a space: an unescaped `+` arrives as one.
+        narrowed: QuerySet[Any] = qs.with_email(value.strip().replace(" ", "+"))
+        return narrowed
 
 
 class CustomerSearch(SearchFilter):
-    """Text in name, phone or e-mail. What looks like a number is searched by its digits, so that
-    `98765 43210` and `098765-43210` find `+919876543210`."""
+    """Text anywhere in name, phone or e-mail, without case and accents. A phone is found in every
+    spelling that `phone=` accepts, and by part of its digits."""
 
     def __init__(self) -> None:
-        super().__init__(fields=("name", "phone", "email"))
+        super().__init__(
+            fields=("name", "phone", "email"),
+            help_text="Text anywhere in name, phone or e-mail, whatever the case and accents; a phone in "
+            "any spelling.",
+        )
 
     def narrow(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
-        anywhere = Q()
-        for field in self.fields:
-            anywhere |= Q(**{f"{field}__icontains": value})
+        texts = {fold_for_search(value)}
+        if "@" in value:
+            texts.add(fold_for_search(value.strip().replace(" ", "+")))
+        texts |= self._phones(value)
+        texts.discard("")
+        if not texts:
+            return qs.none()  # only invisible characters
+        return qs.filter(reduce(or_, (Q(search_text__contains=text) for text in texts)))
+
+    def _phones(self, value: str) -> set[str]:
+        """Texts to look for where `value` may be a phone number or a part of one."""
+        found = set()
+        with suppress(ValueError):
+            found.add(to_e164(restore_plus(value), country=self.parent.business.country))
         if _LIKE_A_NUMBER.fullmatch(value):
-            # Stored numbers have no national prefix (the leading 0, which E.164 drops).
-            digits = re.sub(r"\D", "", value).lstrip("0")
-            anywhere |= Q(phone__icontains=digits) if digits else Q()
-        return qs.filter(anywhere)
+            # E.164 has no national prefix: the leading 0 is not stored.
+            found.add(re.sub(r"\D", "", _TRUNK_PREFIX.sub("", value)).lstrip("0"))
+        return found
 
 
 class DayOrInstantFilter(LocalDayFilter):
@@ -75,7 +98,7 @@ class DayOrInstantFilter(LocalDayFilter):
 
 def _read_day_or_instant(read_day: Any) -> Any:
     def read(text: str) -> date | datetime:
-        return parse_instant(text) if "T" in text.upper() else read_day(text)
+        return parse_instant(text) if len(text.strip()) > len("YYYY-MM-DD") else read_day(text)
 
     return read
 
@@ -85,7 +108,7 @@ class CustomerFilters(StrictFilterSet):
     segment = ChoicesFilter(Segment.values)
     pipeline_stage = ChoicesFilter(PipelineStage.values)
     phone = PhoneFilter()
-    email = TextFilter(lookup_expr="iexact")
+    email = EmailFilter(max_length=254)  # as long as the column
     source = TextFilter()
     created_from = DayOrInstantFilter("from", field_name="created_at")
     created_to = DayOrInstantFilter("to", field_name="created_at")

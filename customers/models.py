@@ -1,4 +1,4 @@
-"""The people who call, book and come."""
+"""Customers: the people who call, book and visit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Upper
 
-from kaivox.businesses.models import ShownQuerySet, ShownRow
+from kaivox.businesses.models import BusinessOwned, BusinessQuerySet
+from kaivox.db.change_counters import count_changes
+from kaivox.db.folded_text import FoldedTextField, fold_case, fold_for_search
 
 
 class Segment(models.TextChoices):
@@ -28,25 +30,26 @@ class PipelineStage(models.TextChoices):
     LOST = "lost"
 
 
-class CustomerQuerySet(ShownQuerySet):
+class CustomerQuerySet(BusinessQuerySet):
     def with_phone(self, phone: str) -> Self:
-        """The one whose number is `phone` (E.164)."""
+        """The customer whose number is `phone` (E.164)."""
         return self.filter(phone=phone)
 
     def with_email(self, email: str) -> Self:
-        """Those with `email`, whatever its case."""
-        return self.filter(email__iexact=email)
+        """Customers with this e-mail address, compared without case in every script."""
+        return self.filter(email_folded=fold_case(email))
 
     def seen_since(self, instant: datetime) -> Self:
-        """Those who booked or came at or after `instant`."""
+        """Customers who booked or visited at or after `instant`."""
         return self.filter(Q(last_booked_at__gte=instant) | Q(last_visit_at__gte=instant))
 
 
-class Customer(ShownRow):
-    """One person, known to a business by phone, or by e-mail where there is no phone.
+@count_changes
+class Customer(BusinessOwned):
+    """One person, identified within a business by phone, or by e-mail where there is no phone.
 
-    The figures about appointments are kept here by `appointments`, in the transaction of each
-    change, so that lists need no joins.
+    `appointments` stores the booking statistics here, in the transaction of each change, so that
+    lists need no joins.
     """
 
     name = models.CharField(max_length=200)
@@ -54,7 +57,7 @@ class Customer(ShownRow):
     email = models.EmailField("e-mail", blank=True)
     segment = models.CharField(max_length=8, choices=Segment, default=Segment.LEAD)
     segment_by_hand = models.BooleanField(
-        default=False, help_text="Set by a person: kept until the customer books again."
+        default=False, help_text="Set by a person: stays until the customer books again."
     )
     pipeline_stage = models.CharField(
         max_length=15, choices=PipelineStage, default=PipelineStage.NEW_LEAD
@@ -69,7 +72,13 @@ class Customer(ShownRow):
     )
     last_visit_at = models.DateTimeField(null=True, blank=True, help_text="Last completed one.")
     last_booked_at = models.DateTimeField(null=True, blank=True)
+    last_scheduled_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Start of the last scheduled one."
+    )
     erased_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    email_folded = FoldedTextField(of=("email",), fold=fold_case)
+    search_text = FoldedTextField(of=("name", "phone", "email"), fold=fold_for_search)
 
     objects = CustomerQuerySet.as_manager()
 
@@ -108,7 +117,7 @@ class Customer(ShownRow):
             models.Index(
                 fields=["business", "segment", "created_at", "id"], name="customer_segment"
             ),
-            models.Index("business", Upper("email"), name="customer_email"),
+            models.Index(fields=["business", "email_folded"], name="customer_email_folded"),
         ]
 
     def __str__(self) -> str:

@@ -1,10 +1,12 @@
+"""Periodic tasks of customers."""
+
 from celery import shared_task
-from django.utils import timezone
 
 from customers import operations
+from kaivox.db.clock import database_now
 
 
 @shared_task
 def refresh_segments() -> None:
-    """Nightly: customers whose six months are over become inactive."""
-    operations.refresh_segments(now=timezone.now())
+    """Nightly: updates the segments that change with time alone."""
+    operations.refresh_segments(now=database_now())

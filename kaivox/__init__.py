@@ -1,6 +1,6 @@
 """KaiVox.
 
-Celery's app is in `kaivox.celery` and is not made here: a web process has no need of it. So a task is
-not published by its `.delay()` in a request, but by its name through `settings.TASK_APP`, as
-`webhooks.hints` does.
+The Celery app is in `kaivox.celery` and is not imported here, because it would cost a web process 20 MB.
+Requests therefore publish tasks by name through `settings.CELERY_APP`, as `webhooks.wakeups` does, and
+not by `.delay()`.
 """

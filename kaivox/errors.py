@@ -1,7 +1,7 @@
-"""What the domain may say no with. No Django here, and no HTTP: `kaivox.api.exceptions` gives each
-kind its status and the envelope.
+"""Base classes of domain errors. They know neither Django nor HTTP: `kaivox.api.exceptions` maps each
+kind to its status and the envelope.
 
-Every refusal is a subclass with a `code` that never changes (documented in docs/errors.md; a test
+Every error is a subclass with a `code` that never changes (documented in docs/errors.md; a test
 compares) and a message of one sentence for a person.
 """
 
@@ -12,14 +12,14 @@ from typing import Any, ClassVar
 
 
 class DomainError(Exception):
-    """A refusal in domain words.
+    """An operation rejected the request, for a reason in domain words.
 
-    `errors` names the fields to blame, `{"start_time": ["…"]}`; `meta` goes into the answer's
-    `meta`; `retry_after` is in seconds.
+    `errors` names the fields to blame, `{"start_time": ["…"]}`; `meta` goes into the
+    response's `meta`; `retry_after` is in seconds.
     """
 
     code: ClassVar[str] = "error"
-    message: str = "The request was refused."
+    message: str = "The request was rejected."
 
     def __init__(
         self,
@@ -36,6 +36,17 @@ class DomainError(Exception):
         super().__init__(self.message)
 
 
+def sentences(error: DomainError, names: Mapping[str, str]) -> str:
+    """The error message of a command: each problem with the argument that it is about; `names` maps
+    fields to arguments that are named otherwise."""
+    problems_by_argument = [
+        f"{names.get(field, f'--{field}')}: {sentence}"
+        for field, problems in error.errors.items()
+        for sentence in problems
+    ]
+    return " ".join(problems_by_argument) or error.message
+
+
 class NotFound(DomainError):
     """It does not exist, or not for this business: the two look alike."""
 
@@ -44,7 +55,7 @@ class NotFound(DomainError):
 
 
 class Conflict(DomainError):
-    """Right in itself, but not in the present state of things."""
+    """Valid in itself, but not in the present state."""
 
     code = "conflict"
     message = "This conflicts with the present state."
@@ -65,14 +76,21 @@ class Invalid(DomainError):
 
 
 class Forbidden(DomainError):
-    """Known who you are; not allowed."""
+    """The caller is known, but not allowed to do this."""
 
     code = "forbidden"
     message = "This is not allowed."
 
 
+class TooManyRequests(DomainError):
+    """Valid, but too many at once or within a time; the same request works after `retry_after`."""
+
+    code = "rate_limit_exceeded"
+    message = "Too many requests. Wait before you repeat this one."
+
+
 class Unavailable(DomainError):
-    """A part that is needed is away for the moment; the same request works later."""
+    """A component that is needed is unavailable; the same request works later."""
 
     code = "service_unavailable"
     message = "The service is busy or restarting. Try again shortly."

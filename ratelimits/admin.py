@@ -1,4 +1,4 @@
-"""The admin's pages of quotas: who uses how much, and quotas agreed with one business."""
+"""Admin of quotas: usage per business, and quota overrides."""
 
 from __future__ import annotations
 
@@ -13,64 +13,77 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from kaivox.businesses.admin_acts import Act, ActsAdmin
-from kaivox.businesses.admin_base import EVERYONE, SUPERUSERS, person
+from kaivox.admin.base import EVERYONE, SUPERUSERS, person
+from kaivox.admin.charts import Bar, bar_chart
+from kaivox.admin.columns import Tone, badge, local_time
+from kaivox.admin.object_actions import ObjectAction, ObjectActionsAdmin
 from ratelimits import operations
-from ratelimits.charts import Bar, bar_chart
+from ratelimits.backends import current_limiter, date_of, number_of, of_business
+from ratelimits.limiter import DayUsage
 from ratelimits.models import BusinessUsage, DailyUsage
-from ratelimits.stores import current_window, date_of, number_of, of_business
 from ratelimits.throttling import quota_of
-from ratelimits.window import DayUsage
 
 CHART_DAYS: Final = 30
+NEAR_LIMIT: Final = 0.8
 
 
-class AgreeForm(forms.Form):
-    per_minute = forms.IntegerField(min_value=1, max_value=10_000, label="Requests a minute")
-    per_day = forms.IntegerField(min_value=1, max_value=100_000_000, label="Requests a day")
-    ends_at = forms.SplitDateTimeField(widget=AdminSplitDateTime, label="Until (UTC)")
+class QuotaOverrideForm(forms.Form):
+    per_minute = forms.IntegerField(min_value=1, max_value=10_000, label="Requests per minute")
+    per_day = forms.IntegerField(min_value=1, max_value=100_000_000, label="Requests per day")
+    ends_at = forms.SplitDateTimeField(widget=AdminSplitDateTime, label="Until")
     reason = forms.CharField(max_length=200, required=False)
 
 
-def _agree(request: HttpRequest, business: BusinessUsage, values: dict[str, Any]) -> str:
-    override = operations.agree_quota(
+def _override_quota(request: HttpRequest, business: BusinessUsage, values: dict[str, Any]) -> str:
+    override = operations.set_quota_override(
         business_id=business.pk, actor=person(request), now=timezone.now(), **values
     )
-    return f"{business} has {override} until {override.ends_at:%Y-%m-%d %H:%M} UTC."
+    return f"{business} has {override} until {local_time(override.ends_at, business.zone)}."
 
 
-def _end(request: HttpRequest, business: BusinessUsage, values: dict[str, Any]) -> str:
-    operations.end_agreed_quota(business_id=business.pk, actor=person(request), now=timezone.now())
-    return f"{business} has its plan's quota again."
+def _clear_override(request: HttpRequest, business: BusinessUsage, values: dict[str, Any]) -> str:
+    operations.clear_quota_override(
+        business_id=business.pk, actor=person(request), now=timezone.now()
+    )
+    return f"The plan's quota applies to {business} again."
 
 
 @admin.register(BusinessUsage)
-class BusinessUsageAdmin(ActsAdmin):
-    """Read only, but for the two acts."""
+class BusinessUsageAdmin(ObjectActionsAdmin):
+    """Read only, except for the two object actions."""
 
     view_roles = EVERYONE
     add_roles = change_roles = delete_roles = frozenset()
     business_path = "pk"
-    list_display = ("name", "plan", "quota", "today", "day_share", "peak_minute", "refused")
+    list_display = (
+        "state",
+        "name",
+        "plan",
+        "quota",
+        "today",
+        "day_share",
+        "peak_minute",
+        "rejected",
+    )
     list_filter = ("plan",)
     search_fields = ("name", "slug")
     ordering = ("name",)
     fields = ("name", "plan", "quota", "minute_now", "day_now", "chart")
     readonly_fields = fields
-    acts = (
-        Act(
+    object_actions = (
+        ObjectAction(
             "agree",
-            "Agree another quota",
-            "Holds instead of the plan's from the next request on, until the date given.",
-            _agree,
-            form=AgreeForm,
+            "Override quota",
+            "Applies instead of the plan's quota from the next request until the end date.",
+            _override_quota,
+            form=QuotaOverrideForm,
             roles=SUPERUSERS,
         ),
-        Act(
+        ObjectAction(
             "end",
-            "End the agreed quota",
-            "The plan's quota holds again from the next request on.",
-            _end,
+            "End the override",
+            "The plan's quota applies again from the next request on.",
+            _clear_override,
             is_offered=lambda business: hasattr(business, "quota_override"),
             roles=SUPERUSERS,
         ),
@@ -84,20 +97,28 @@ class BusinessUsageAdmin(ActsAdmin):
             .select_related("quota_override")
             .annotate(
                 today_admitted=Subquery(today.values("admitted")),
-                today_refused=Subquery(today.values("refused")),
+                today_rejected=Subquery(today.values("refused")),
                 today_peak=Subquery(today.values("peak_minute")),
             )
         )
         return rows
 
+    @admin.display(description="status", ordering=F("today_rejected").desc(nulls_last=True))
+    def state(self, business: Any) -> SafeString:
+        if business.today_rejected:
+            return badge("Requests rejected", Tone.BAD)
+        if _day_share(business) >= NEAR_LIMIT:
+            return badge("Near the limit", Tone.WARNING)
+        return badge("Within quota", Tone.GOOD)
+
     @admin.display(description="quota")
     def quota(self, business: Any) -> str:
         quota = quota_of(business, timezone.now())
-        agreed = getattr(business, "quota_override", None)
+        override = getattr(business, "quota_override", None)
         until = ""
-        if agreed is not None and agreed.is_in_force(timezone.now()):
-            until = f", agreed until {agreed.ends_at:%Y-%m-%d}"
-        return f"{quota.per_minute:,} a minute, {quota.per_day:,} a day{until}"
+        if override is not None and override.is_in_force(timezone.now()):
+            until = f", overridden until {override.ends_at:%Y-%m-%d}"
+        return f"{quota.per_minute:,} per minute, {quota.per_day:,} per day{until}"
 
     @admin.display(description="today", ordering=F("today_admitted").desc(nulls_last=True))
     def today(self, business: Any) -> str:
@@ -105,29 +126,28 @@ class BusinessUsageAdmin(ActsAdmin):
 
     @admin.display(description="of the day")
     def day_share(self, business: Any) -> str:
-        share = (business.today_admitted or 0) / (quota_of(business, timezone.now()).per_day or 1)
-        return f"{share:.0%}"
+        return f"{_day_share(business):.0%}"
 
     @admin.display(description="peak minute", ordering=F("today_peak").desc(nulls_last=True))
     def peak_minute(self, business: Any) -> str:
         return f"{business.today_peak or 0:,}"
 
-    @admin.display(description="refused", ordering=F("today_refused").desc(nulls_last=True))
-    def refused(self, business: Any) -> str:
-        return f"{business.today_refused or 0:,}"
+    @admin.display(description="rejected", ordering=F("today_rejected").desc(nulls_last=True))
+    def rejected(self, business: Any) -> str:
+        return f"{business.today_rejected or 0:,}"
 
     @admin.display(description="this minute")
     def minute_now(self, business: Any) -> str:
-        now = self._look(business)
-        return f"{now.minute_used:,} used, {now.minute_remaining:,} left"
+        current = self._peek(business)
+        return f"{current.minute_used:,} used, {current.minute_remaining:,} left"
 
     @admin.display(description="today")
     def day_now(self, business: Any) -> str:
-        now = self._look(business)
+        current = self._peek(business)
         today = _last_days(business, 1)[0]
         return (
-            f"{now.day_used:,} used, {now.day_remaining:,} left, {today.refused:,} refused; "
-            f"peak {today.peak_minute:,} a minute"
+            f"{current.day_used:,} used, {current.day_remaining:,} left, {today.refused:,} rejected; "
+            f"peak {today.peak_minute:,} per minute"
         )
 
     @admin.display(description="last 30 days")
@@ -138,26 +158,32 @@ class BusinessUsageAdmin(ActsAdmin):
                 f"{date_of(day.day):%-d %b}",
                 day.admitted,
                 day.refused,
-                f"{date_of(day.day):%-d %B}: {day.admitted:,} requests, {day.refused:,} refused, "
-                f"peak {day.peak_minute:,} a minute",
+                f"{date_of(day.day):%-d %B}: {day.admitted:,} requests, {day.refused:,} rejected, "
+                f"peak {day.peak_minute:,} per minute",
             )
             for day in days
         ]
         total = sum(day.admitted for day in days)
-        title = f"Requests a day, {total:,} in {CHART_DAYS} days; refused ones in red"
+        title = f"Requests per day, {total:,} in {CHART_DAYS} days; rejected ones in red"
         chart = bar_chart(bars, title=title, line_at=quota_of(business, timezone.now()).per_day)
         return format_html("{}<p>{}.</p>", chart, title)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         return super().changelist_view(request, {"title": "Quotas today", **(extra_context or {})})
 
-    def _look(self, business: Any) -> Any:
+    def _peek(self, business: Any) -> Any:
         quota = quota_of(business, timezone.now())
-        return current_window().take(of_business(business.pk), quota, cost=0)
+        return current_limiter().take(of_business(business.pk), quota, cost=0)
+
+
+def _day_share(business: Any) -> float:
+    """Share of today's quota that is used, 0 to 1."""
+    admitted: int = business.today_admitted or 0
+    return admitted / (quota_of(business, timezone.now()).per_day or 1)
 
 
 def _last_days(business: Any, count: int) -> list[DayUsage]:
-    """The last days, today the last of them: written down, or fresher in this process's store."""
+    """The last `count` days, oldest first: stored totals, or newer ones from the limiter."""
     now = timezone.now()
     first = number_of(now.date()) - count + 1
     days = {day: DayUsage(day, 0, 0, 0) for day in range(first, first + count)}
@@ -165,7 +191,7 @@ def _last_days(business: Any, count: int) -> list[DayUsage]:
         day = number_of(row.day)
         days[day] = DayUsage(day, row.admitted, row.refused, row.peak_minute)
     subject = of_business(business.pk)
-    for fresh in current_window().usage([subject])[subject]:
-        if fresh.day in days and fresh.admitted >= days[fresh.day].admitted:
-            days[fresh.day] = fresh
+    for newer in current_limiter().usage([subject])[subject]:
+        if newer.day in days and newer.admitted >= days[newer.day].admitted:
+            days[newer.day] = newer
     return [days[day] for day in sorted(days)]

@@ -1,3 +1,5 @@
+"""App configuration of quotas."""
+
 from django.apps import AppConfig
 
 

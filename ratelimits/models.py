@@ -1,4 +1,4 @@
-"""What a business has used, day by day, and quotas agreed with one business."""
+"""Tables of quotas: usage per business and day, and quota overrides."""
 
 from __future__ import annotations
 
@@ -8,34 +8,28 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
-from kaivox.businesses.marking import MarkingModel
-from kaivox.businesses.models import (
-    Business,
-    BusinessOwned,
-    BusinessQuerySet,
-    MarkingOwnedQuerySet,
-)
+from kaivox.businesses.models import Business, BusinessOwned, BusinessQuerySet
 
 
-class QuotaOverride(MarkingModel):
-    """Another quota than the plan's, until a date."""
+class QuotaOverride(models.Model):
+    """A quota that applies instead of the plan's until a date."""
 
     business = models.OneToOneField(
         Business, on_delete=models.CASCADE, related_name="quota_override"
     )
-    # The minute's log holds one entry per request: ten thousand are 100 kB of Redis.
+    # The log of the minute has one entry per request: ten thousand take 100 kB in Redis.
     per_minute = models.PositiveIntegerField(
         validators=[MinValueValidator(1), MaxValueValidator(10_000)]
     )
     per_day = models.PositiveIntegerField(
         validators=[MinValueValidator(1), MaxValueValidator(100_000_000)]
     )
-    ends_at = models.DateTimeField(help_text="From then on the plan's quota holds again.")
+    ends_at = models.DateTimeField(help_text="From then on the plan's quota applies again.")
     reason = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects = MarkingOwnedQuerySet.as_manager()
+    objects = BusinessQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -45,10 +39,7 @@ class QuotaOverride(MarkingModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.per_minute:,} a minute, {self.per_day:,} a day"
-
-    def marked_business_id(self) -> int:
-        return self.business_id
+        return f"{self.per_minute:,} per minute, {self.per_day:,} per day"
 
     def is_in_force(self, now: datetime) -> bool:
         return now < self.ends_at
@@ -62,7 +53,7 @@ class DailyUsage(BusinessOwned):
     refused = models.PositiveIntegerField(default=0)
     peak_minute = models.PositiveIntegerField(default=0, help_text="The most in any 60 seconds.")
     warned_at_percent = models.PositiveSmallIntegerField(
-        default=0, editable=False, help_text="80 or 100 once the contact was told."
+        default=0, editable=False, help_text="80 or 100 once the contact was e-mailed."
     )
 
     objects = BusinessQuerySet.as_manager()

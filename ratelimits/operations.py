@@ -1,4 +1,4 @@
-"""What is kept of quotas: daily totals, other quotas agreed with a business, and letters."""
+"""Operations on quotas: storing daily usage, quota warnings by e-mail, and quota overrides."""
 
 from __future__ import annotations
 
@@ -10,51 +10,51 @@ from typing import Final
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.core.mail import send_mail
 from django.template.loader import render_to_string
 
 from kaivox.businesses.audit import record_audit
 from kaivox.businesses.models import Business
-from kaivox.businesses.write_lock import atomic_write, write_transaction
+from kaivox.db.transactions import atomic_write, write_transaction
 from kaivox.errors import Invalid, NotFound
+from kaivox.mail import send_plain_mail
+from ratelimits.backends import current_limiter, date_of, number_of, of_business
+from ratelimits.limiter import DayUsage, RateLimiter
 from ratelimits.models import DailyUsage, QuotaOverride
-from ratelimits.stores import current_window, date_of, number_of, of_business
 from ratelimits.throttling import quota_of
-from ratelimits.window import DayUsage, Window
 
 logger = logging.getLogger(__name__)
 
-# Months of daily totals that are kept: this one of last year can be compared.
-KEPT_DAYS: Final = 13 * 31
+# Thirteen months of daily usage, so that a month can be compared with that of last year.
+RETENTION_DAYS: Final = 13 * 31
 WARN_AT_PERCENT: Final = (80, 100)
 
-_AT_ONCE: Final = 500
+_BATCH_SIZE: Final = 500
 
 
 # --- Daily totals ----------------------------------------------------------------------------
 
 
-def write_down_usage(*, now: datetime, window: Window | None = None) -> int:
-    """Copies what the store counts into `DailyUsage`; returns how many rows changed.
+def flush_usage(*, now: datetime, limiter: RateLimiter | None = None) -> int:
+    """Copies the limiter's counters into `DailyUsage`; returns how many rows changed.
 
-    May run at any time and twice at once: totals only grow. Figures of days that are over are
-    then dropped from the store.
+    May run at any time and concurrently, because totals only grow. Counters of past days are then
+    deleted from the limiter.
     """
-    window = window or current_window()
+    limiter = limiter or current_limiter()
     changed = 0
     business_ids = list(Business.objects.order_by("pk").values_list("pk", flat=True))
-    for start in range(0, len(business_ids), _AT_ONCE):
-        chunk = business_ids[start : start + _AT_ONCE]
-        usage = window.usage([of_business(business_id) for business_id in chunk])
+    for start in range(0, len(business_ids), _BATCH_SIZE):
+        chunk = business_ids[start : start + _BATCH_SIZE]
+        usage = limiter.usage([of_business(business_id) for business_id in chunk])
         by_id = {business_id: usage[of_business(business_id)] for business_id in chunk}
-        changed += _write_down({key: days for key, days in by_id.items() if days})
-        window.forget_days(
+        changed += _store({key: days for key, days in by_id.items() if days})
+        limiter.discard_days(
             [subject for subject, days in usage.items() if days], before=number_of(now.date()) - 1
         )
     return changed
 
 
-def _write_down(usage: Mapping[int, Sequence[DayUsage]]) -> int:
+def _store(usage: Mapping[int, Sequence[DayUsage]]) -> int:
     if not usage:
         return 0
     first = min(date_of(days[0].day) for days in usage.values())
@@ -79,8 +79,8 @@ def _write_down(usage: Mapping[int, Sequence[DayUsage]]) -> int:
 
 
 def _merge(row: DailyUsage | None, business_id: int, day: DayUsage) -> DailyUsage | None:
-    """The row as it should be, or None where it is so already. Never less than before: a store
-    that lost its memory starts again from nothing."""
+    """The row with the larger of both figures, or None if nothing changes: a limiter that lost its
+    state starts again from zero, and must not reduce stored totals."""
     if row is None:
         row = DailyUsage(business_id=business_id, day=date_of(day.day))
     before = (row.admitted, row.refused, row.peak_minute)
@@ -91,16 +91,16 @@ def _merge(row: DailyUsage | None, business_id: int, day: DayUsage) -> DailyUsag
 
 
 def prune_usage(*, now: datetime) -> int:
-    """Drops totals older than 13 months."""
-    oldest = now.date() - timedelta(days=KEPT_DAYS)
+    """Deletes totals older than 13 months."""
+    oldest = now.date() - timedelta(days=RETENTION_DAYS)
     return DailyUsage.objects.filter(day__lt=oldest).delete()[0]
 
 
-# --- Letters ---------------------------------------------------------------------------------
+# --- Warnings --------------------------------------------------------------------------------
 
 
-def warn_businesses(*, now: datetime) -> int:
-    """Writes to those whose day is used up to 80 % or 100 %, once each a day; how many letters."""
+def send_quota_warnings(*, now: datetime) -> int:
+    """E-mails businesses that used 80 % or 100 % of the day, once each per day; returns how many."""
     busy = DailyUsage.objects.filter(
         day=now.date(), admitted__gt=0, warned_at_percent__lt=WARN_AT_PERCENT[-1]
     )
@@ -119,31 +119,32 @@ def _percent_reached(row: DailyUsage, now: datetime) -> int:
 
 
 def _warn(row: DailyUsage, percent: int, now: datetime) -> bool:
-    # Whoever sets the figure writes the letter: of two tasks at once only one does.
+    # A conditional update claims the warning, so that concurrent tasks send one e-mail.
     unwarned = DailyUsage.objects.filter(pk=row.pk, warned_at_percent=row.warned_at_percent)
     if not row.business.contact_email or not unwarned.update(warned_at_percent=percent):
         return False
     context = {"business": row.business, "usage": row, "percent": percent}
     context |= {"quota": quota_of(row.business, now), "public_url": settings.PUBLIC_URL}
     try:
-        send_mail(
-            f"{row.business}: {percent} % of today's API quota is used",
-            render_to_string("ratelimits/quota_letter.txt", context),
-            settings.DEFAULT_FROM_EMAIL,
-            [row.business.contact_email],
+        send_plain_mail(
+            subject=f"{row.business}: {percent} % of today's API quota is used",
+            body=render_to_string("ratelimits/quota_email.txt", context),
+            recipients=[row.business.contact_email],
         )
-    except OSError:  # of which all errors of smtplib are
-        logger.warning("The letter to business %s was not sent", row.business_id, exc_info=True)
+    except OSError:  # the base of all errors of smtplib
+        logger.warning(
+            "The quota warning to business %s was not sent", row.business_id, exc_info=True
+        )
         DailyUsage.objects.filter(pk=row.pk).update(warned_at_percent=row.warned_at_percent)
         return False
     return True
 
 
-# --- Other quotas ----------------------------------------------------------------------------
+# --- Quota overrides -------------------------------------------------------------------------
 
 
 @atomic_write
-def agree_quota(
+def set_quota_override(
     *,
     business_id: int,
     per_minute: int,
@@ -181,8 +182,8 @@ def agree_quota(
 
 
 @atomic_write
-def end_agreed_quota(*, business_id: int, actor: User | None = None, now: datetime) -> None:
-    """The plan's quota holds again. Again: nothing happens."""
+def clear_quota_override(*, business_id: int, actor: User | None = None, now: datetime) -> None:
+    """Makes the plan's quota apply again. Idempotent."""
     override = QuotaOverride.objects.select_related("business").filter(business=business_id).first()
     if override is not None:
         business = override.business

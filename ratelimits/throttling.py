@@ -1,8 +1,8 @@
-"""The plans' quotas, and REST framework's door to them.
+"""Quotas of the plans as REST framework throttles: the only code that charges a request.
 
-The quota is the business's, shared by all its keys. Limits travel with every call, so a change of
-plan holds from the next request on. Throttles run before permissions (`kaivox.api.views`): a 403
-costs like any other answer of a valid key.
+The quota is the business's, shared by all its keys. Limits are passed with every request, so a change
+of plan applies from the next one on. Throttles run before permissions (`kaivox.api.views`): a 403
+costs like any other response to a valid key.
 """
 
 from __future__ import annotations
@@ -16,21 +16,23 @@ from rest_framework.exceptions import ErrorDetail, Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from kaivox.businesses.marks import Mark, mark_of, name_of, rows_name_of
+from kaivox.api.concurrency import RETRY_AFTER_SECONDS, TooManyConcurrentRequests, in_progress
+from kaivox.api.request_context import context_of
 from kaivox.businesses.models import ApiKey, Business, Plan
-from ratelimits.stores import GuardedWindow, current_window, of_business
-from ratelimits.window import Decision, Quota
+from kaivox.metrics import QUOTA_REJECTIONS
+from ratelimits.backends import current_limiter, of_business
+from ratelimits.limiter import Quota, RateLimitDecision
 
 if TYPE_CHECKING:  # REST framework imports this module while it builds its views
     from rest_framework.views import APIView
 
 
-class QuotaUsedUp(Throttled):
-    """429, with the sentence that says which quota."""
+class QuotaExceeded(Throttled):
+    """429 with a message that names the exhausted window."""
 
     default_code = "rate_limit_exceeded"
 
-    def __init__(self, decision: Decision) -> None:
+    def __init__(self, decision: RateLimitDecision) -> None:
         super().__init__(wait=decision.retry_after)
         quota, wait = decision.quota, f"{decision.retry_after:,}"
         used_up = (
@@ -42,8 +44,8 @@ class QuotaUsedUp(Throttled):
 
 
 class PlanThrottle(BaseThrottle):
-    """Applies to callers of businesses on `plan`; a plan's subclass says its quota. Raises
-    QuotaUsedUp itself, where REST framework would only know how long to wait."""
+    """Applies to callers of businesses on `plan`; subclasses set the quota. Raises QuotaExceeded
+    itself, because REST framework would only know the wait; and TooManyConcurrentRequests."""
 
     plan: ClassVar[Plan]
     per_minute: ClassVar[int]
@@ -53,41 +55,21 @@ class PlanThrottle(BaseThrottle):
         caller: Any = request.auth
         if getattr(caller, "business", None) is None or caller.business.plan != self.plan:
             return True
-        decision = _charged(request)
-        if decision is None:
-            cost = _cost(caller, request, view)
-            decision = current_window().take(*self._account_of(caller.business), cost)
-        request._request.quota = decision  # type: ignore[attr-defined]
+        plan_quota = Quota(self.per_minute, self.per_day)
+        quota = quota_in_force(caller.business, plan_quota, timezone.now())
+        context, business_id = context_of(request), caller.business.pk
+        is_full = in_progress.is_full(business_id) and not settings.RATE_LIMIT_SHADOW
+        # Rejected requests cost nothing; reading the quota is for the headers.
+        cost = 0 if is_full else _cost(caller, request, view)
+        decision = current_limiter().take(of_business(business_id), quota, cost)
+        context.quota = decision
+        if is_full:
+            raise TooManyConcurrentRequests(retry_after=RETRY_AFTER_SECONDS)
         if not decision.admitted and not settings.RATE_LIMIT_SHADOW:
-            raise QuotaUsedUp(decision)
+            QUOTA_REJECTIONS.labels(self.plan).inc()
+            raise QuotaExceeded(decision)
+        context.end_progress = in_progress.begin(business_id)
         return True
-
-    def charge_if_unchanged(
-        self, request: Request, view: APIView, key: ApiKey, seen: Mark
-    ) -> Mark | None:
-        """Charges the call while the key's mark is read, before the throttles' turn; nothing where
-        the mark is another than `seen`. The mark, or None where this throttle has no part in it.
-        Raises StoreAway."""
-        window = current_window()
-        if key.business.plan != self.plan or not isinstance(window, GuardedWindow):
-            return None
-        if _charged(request) is not None:
-            return None
-        taken = window.take_if(
-            *self._account_of(key.business),
-            _cost(key, request, view),
-            name=name_of(key.business_id),
-            value=seen.value,
-            also=rows_name_of(key.business_id),
-        )
-        if taken.decision is not None:
-            request._request.quota = taken.decision  # type: ignore[attr-defined]
-            request._request.marks = (seen, taken.also)  # type: ignore[attr-defined]
-        return mark_of(taken.found, key.business_id)
-
-    def _account_of(self, business: Business) -> tuple[str, Quota]:
-        quota = quota_in_force(business, Quota(self.per_minute, self.per_day), timezone.now())
-        return of_business(business.pk), quota
 
 
 class StarterThrottle(PlanThrottle):
@@ -115,7 +97,7 @@ QUOTAS: dict[str, Quota] = {
 
 
 def quota_of(business: Business, now: datetime) -> Quota:
-    """The quota of `business` at `now`: its plan's, or the one agreed with it."""
+    """The quota of `business` at `now`: an override in force, or its plan's."""
     return quota_in_force(business, QUOTAS[business.plan], now)
 
 
@@ -126,15 +108,9 @@ def quota_in_force(business: Business, plan_quota: Quota, now: datetime) -> Quot
     return Quota(override.per_minute, override.per_day)
 
 
-def _charged(request: Request) -> Decision | None:
-    """What was decided of this request already: at the door, or in front of Django."""
-    decision: Decision | None = getattr(request._request, "quota", None)
-    return decision or request.META.get("kaivox.charged")
-
-
 def _cost(caller: Any, request: Request, view: APIView) -> int:
     if not isinstance(caller, ApiKey):
-        return 0  # a person in a browser does not use up the business's quota
+        return 0  # a session does not use up the business's quota
     if request.method in ("GET", "HEAD") and not getattr(view, "charged", True):
         return 0
     return 1

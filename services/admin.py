@@ -1,28 +1,56 @@
-"""The admin's pages of services."""
+"""Admin of services."""
 
 from __future__ import annotations
 
-from django.contrib import admin
+from typing import Any, Final
 
-from kaivox.businesses.admin_base import BusinessOwnedAdmin
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils import timezone
+
+from kaivox.admin.base import BusinessOwnedAdmin
+from kaivox.admin.changelists import FoldedSearch
+from kaivox.admin.columns import active_column
+from services import operations
 from services.models import Service
+
+_RULES: Final = (
+    "minimum_notice_minutes",
+    "horizon_days",
+    "daily_cap",
+    "cancellation_window_minutes",
+    "reschedule_window_minutes",
+)
 
 
 @admin.register(Service)
-class ServiceAdmin(BusinessOwnedAdmin):
-    list_display = ("name", "business", "duration_minutes", "price", "is_active")
+class ServiceAdmin(FoldedSearch, BusinessOwnedAdmin):
+    list_display = ("state", "name", "business", "duration_minutes", "price")
     list_select_related = ("business",)
     list_filter = ("business", "is_active")
-    search_fields = ("name", "description")
+    search_fields = ("search_text",)
     ordering = ("name", "pk")
     show_full_result_count = False
-    fields = (
-        "business",
-        "name",
-        "description",
-        "duration_minutes",
-        "buffer_before_minutes",
-        "buffer_after_minutes",
-        "price",
-        "is_active",
+    fieldsets = (
+        (
+            None,
+            {"fields": ("business", *(one for one in operations.WRITABLE if one not in _RULES))},
+        ),
+        ("Booking rules", {"fields": _RULES}),
     )
+    state = active_column
+
+    def save_model(self, request: HttpRequest, obj: Service, form: Any, change: bool) -> None:
+        values = {
+            name: form.cleaned_data[name]
+            for name in form.changed_data
+            if name in operations.WRITABLE
+        }
+        now = timezone.now()
+        if change:
+            saved = operations.update_service(
+                business=obj.business, service_id=obj.pk, changes=values, now=now
+            )
+        else:
+            saved = operations.create_service(business=obj.business, values=values, now=now)
+        obj.__dict__.update(saved.__dict__)

@@ -1,3 +1,5 @@
+"""Filters of the list of services."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -6,20 +8,22 @@ from django.apps import apps
 
 from kaivox.api.filters import (
     ActiveFilter,
-    OwnedFilter,
     SearchFilter,
     StrictFilterSet,
+    TenantRelatedFilter,
     UpdatedSinceFilter,
 )
 
 
 def _staff() -> Any:
-    # By name: staff stands above services and may not be imported here.
+    # By name: `staff` is a higher layer and cannot be imported here.
     return apps.get_model("staff", "StaffMember")._default_manager.all()
 
 
 class ServiceFilters(StrictFilterSet):
     is_active = ActiveFilter(field_name="is_active")
-    staff_id = OwnedFilter(_staff, noun="member of staff", field_name="staff", lookup_expr="exact")
+    staff_id = TenantRelatedFilter(
+        _staff, noun="member of staff", field_name="staff", lookup_expr="exact"
+    )
     search = SearchFilter(["name", "description"])
     updated_since = UpdatedSinceFilter()

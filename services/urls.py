@@ -1,3 +1,5 @@
+"""URLs of services."""
+
 from kaivox.api.routers import Router
 from services.views import ServiceViewSet
 

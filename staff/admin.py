@@ -1,24 +1,35 @@
-"""The admin's pages of people, their hours, and of closures."""
+"""Admin of members of staff, their hours, and of closures."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.safestring import SafeString
 
-from kaivox.businesses.admin_base import WRITERS, BusinessOwnedAdmin, BusinessOwnedInline
+from kaivox.admin.base import WRITERS, BusinessOwnedAdmin, BusinessOwnedInline
+from kaivox.admin.base import person as acting_person
+from kaivox.admin.changelists import FoldedSearch
+from kaivox.admin.columns import Tone, active_column, badge
+from kaivox.admin.object_actions import ObjectAction, ObjectActionsAdmin
 from staff import operations
-from staff.clock import format_clock
-from staff.feeds import open_feed
+from staff.admin_calendars import CALENDAR_ACTIONS, BusyCalendarInline
+from staff.busy_calendars import remove_busy_calendar
+from staff.calendar_feeds import close_feed, open_feed
+from staff.minute_of_day import format_clock
 from staff.models import (
     Break,
+    BusyCalendar,
     CalendarFeed,
     Closure,
     DateOverride,
     StaffMember,
     TimeOff,
+    Weekday,
     WorkingHours,
 )
 
@@ -51,7 +62,7 @@ class TimeOffInline(_ScheduleInline):
 
 
 class CalendarFeedInline(BusinessOwnedInline):
-    """Addresses that were given out; deleting one closes it."""
+    """Calendar addresses; deleting one ends the subscription."""
 
     model = CalendarFeed
     add_roles = frozenset()
@@ -62,12 +73,34 @@ class CalendarFeedInline(BusinessOwnedInline):
     verbose_name_plural = "calendar addresses"
 
 
+class CopyWeekdayForm(forms.Form):
+    source = forms.TypedChoiceField(
+        label="Copy the hours of", choices=Weekday.choices, coerce=int, initial=Weekday.MONDAY
+    )
+    targets = forms.TypedMultipleChoiceField(
+        label="to", choices=Weekday.choices, coerce=int, widget=forms.CheckboxSelectMultiple
+    )
+
+    def clean_targets(self) -> list[int]:
+        targets: list[int] = self.cleaned_data["targets"]
+        if targets == [self.cleaned_data.get("source")]:
+            raise forms.ValidationError("Choose a day other than the one that is copied.")
+        return targets
+
+
+def _copy_weekday(request: HttpRequest, person: StaffMember, values: dict[str, Any]) -> str:
+    source, targets = values["source"], values["targets"]
+    operations.copy_weekday(staff=person, source=source, targets=targets)
+    days = ", ".join(Weekday(day).label for day in targets if day != source)
+    return f"{days}: now the hours of {Weekday(source).label}."
+
+
 @admin.register(StaffMember)
-class StaffMemberAdmin(BusinessOwnedAdmin):
-    list_display = ("name", "business", "specialty", "is_active")
+class StaffMemberAdmin(FoldedSearch, ObjectActionsAdmin):
+    list_display = ("state", "name", "business", "specialty")
     list_select_related = ("business",)
     list_filter = ("business", "is_active")
-    search_fields = ("name", "specialty", "email")
+    search_fields = ("search_text", "email")
     ordering = ("name", "pk")
     show_full_result_count = False
     filter_horizontal = ("services",)
@@ -78,25 +111,45 @@ class StaffMemberAdmin(BusinessOwnedAdmin):
         DateOverrideInline,
         TimeOffInline,
         CalendarFeedInline,
+        BusyCalendarInline,
     )
-    actions = ("give_out_calendar",)
+    actions = ("create_calendar_address",)
+    state = active_column
+    object_actions = (
+        ObjectAction(
+            "copy-day",
+            "Copy a day's hours",
+            "Replaces the working hours and breaks of the chosen days.",
+            _copy_weekday,
+            form=CopyWeekdayForm,
+            roles=WRITERS,
+        ),
+        *CALENDAR_ACTIONS,
+    )
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
-        """Addresses are given out for those who are there already."""
+        """Without calendars while the member of staff is being added."""
+        calendars = (CalendarFeedInline, BusyCalendarInline)
         inlines = super().get_inlines(request, obj)
-        return [one for one in inlines if obj is not None or one is not CalendarFeedInline]
+        return [one for one in inlines if obj is not None or one not in calendars]
 
     @admin.action(description="Make a calendar address (shown once)", permissions=["change"])
-    def give_out_calendar(self, request: HttpRequest, queryset: QuerySet[StaffMember]) -> None:
-        """A secret address each, for a phone or a calendar program to subscribe to."""
+    def create_calendar_address(
+        self, request: HttpRequest, queryset: QuerySet[StaffMember]
+    ) -> None:
+        """Creates a secret address for each, to which phones and calendar programs subscribe."""
         for person in self.changeable(request, queryset):
-            token = open_feed(staff=person)
+            token = open_feed(staff=person, now=timezone.now(), actor=acting_person(request))
             address = request.build_absolute_uri(f"/calendar/{token}.ics")
             self.message_user(request, f"{person}: {address} (it is not shown again)")
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         person = form.instance
-        with operations.schedule_change(business_id=person.business_id, staff_id=person.pk):
+        with operations.schedule_change(
+            business_id=person.business_id,
+            staff_id=person.pk,
+            is_changed=not change or not set(operations.COLUMNS).isdisjoint(form.changed_data),
+        ):
             super().save_related(request, form, formsets, change)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
@@ -104,16 +157,21 @@ class StaffMemberAdmin(BusinessOwnedAdmin):
             row.business_id = form.instance.business_id
             row.save()
         for row in formset.deleted_objects:
-            row.delete()
+            if isinstance(row, CalendarFeed):
+                close_feed(feed=row, now=timezone.now(), actor=acting_person(request))
+            elif isinstance(row, BusyCalendar):
+                remove_busy_calendar(calendar=row, now=timezone.now(), actor=acting_person(request))
+            else:
+                row.delete()
 
 
 @admin.register(Closure)
 class ClosureAdmin(BusinessOwnedAdmin):
-    """Holidays and emergency closures. Appointments that stand already stay: the list of
-    appointments shows which now fall outside."""
+    """Holidays and emergency closures. Existing appointments stay: the list of appointments has a filter
+    for those that are outside working hours."""
 
     delete_roles = WRITERS
-    list_display = ("reason", "business", "kind", "closes", "opens")
+    list_display = ("state", "reason", "business", "kind", "closes", "opens")
     list_select_related = ("business",)
     list_filter = ("business", "kind")
     search_fields = ("reason",)
@@ -128,6 +186,15 @@ class ClosureAdmin(BusinessOwnedAdmin):
         "until_minute",
     )
 
+    @admin.display(description="status", ordering="first_date")
+    def state(self, closure: Closure) -> SafeString:
+        today = timezone.localdate(timezone=closure.business.zone)
+        if closure.last_date < today:
+            return badge("Past", Tone.QUIET)
+        if closure.first_date > today:
+            return badge("Upcoming", Tone.INFO)
+        return badge("Today", Tone.WARNING)
+
     @admin.display(description="from", ordering="first_date")
     def closes(self, closure: Closure) -> str:
         return f"{closure.first_date} {format_clock(closure.from_minute)}"
@@ -137,12 +204,19 @@ class ClosureAdmin(BusinessOwnedAdmin):
         return f"{closure.last_date} {format_clock(closure.until_minute)}"
 
     def save_model(self, request: HttpRequest, obj: Closure, form: Any, change: bool) -> None:
-        with operations.closure_change(business_id=obj.business_id):
-            super().save_model(request, obj, form, change)
+        values = {name: form.cleaned_data[name] for name in self.fields if name != "business"}
+        now = timezone.now()
+        if change:
+            saved = operations.change_closure(
+                business=obj.business, closure_id=obj.pk, changes=values, now=now
+            )
+        else:
+            saved = operations.close_business(business=obj.business, now=now, **values)
+        obj.__dict__.update(saved.__dict__)
 
     def delete_model(self, request: HttpRequest, obj: Closure) -> None:
         with operations.closure_change(business_id=obj.business_id):
-            super().delete_model(request, obj)
+            operations.remove_closure(business=obj.business, closure_id=obj.pk, now=timezone.now())
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Closure]) -> None:
         for closure in self.changeable(request, queryset):

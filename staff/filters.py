@@ -1,19 +1,35 @@
+"""Filters of the lists of members of staff and of closures."""
+
 from __future__ import annotations
 
 from kaivox.api.filters import (
     ActiveFilter,
-    OwnedFilter,
+    ChoicesFilter,
+    DateFilter,
     SearchFilter,
     StrictFilterSet,
+    TenantRelatedFilter,
     UpdatedSinceFilter,
 )
 from services.models import Service
+from staff.models import ClosureKind
 
 
 class StaffFilters(StrictFilterSet):
     is_active = ActiveFilter(field_name="is_active")
-    service_id = OwnedFilter(
+    service_id = TenantRelatedFilter(
         Service.objects.all, noun="service", field_name="services", lookup_expr="exact"
     )
     search = SearchFilter(["name", "specialty"])
+    updated_since = UpdatedSinceFilter()
+
+
+class ClosureFilters(StrictFilterSet):
+    kind = ChoicesFilter(ClosureKind.values, field_name="kind")
+    date_from = DateFilter(
+        field_name="last_date", lookup_expr="gte", help_text="Those that end on this day or later."
+    )
+    date_to = DateFilter(
+        field_name="first_date", lookup_expr="lte", help_text="Those that begin by this day."
+    )
     updated_since = UpdatedSinceFilter()

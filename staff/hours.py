@@ -1,6 +1,6 @@
-"""When is a member of staff at work? Weekly hours, breaks and overrides in, windows of time out.
+"""Computes the working windows of a member of staff from weekly hours, breaks and overrides.
 
-Pure: no database, no clock. Minutes are of a local day (0 to 1440), windows are Unix seconds.
+Pure functions: no database, no clock. Minutes are of a local day (0 to 1440), windows are Unix seconds.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final, NamedTuple
 
-from staff.clock import format_clock
+from staff.intervals import Range, first_overlap, merged, without
 from staff.local_time import LocalDays
-from staff.ranges import Range, first_overlap, merged, without
+from staff.minute_of_day import format_clock
 
-# A window that goes on for longer than this is round the clock: its grid begins anew each midnight.
+# A longer window is considered round the clock: its grid restarts at each midnight.
 LONGEST_SHIFT: Final = timedelta(days=7)
 
 
@@ -29,8 +29,8 @@ class ClosedPeriod(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What one member of staff works: `weekly` by weekday (0 = Monday), breaks already taken out;
-    `overrides` by date, which replace that day's hours (no windows: a day off)."""
+    """The hours of one member of staff: `weekly` by weekday (0 = Monday), without breaks; `overrides`
+    by date, which replace the hours of that day (no windows: a day off)."""
 
     weekly: Mapping[int, Sequence[Range]] = field(default_factory=dict)
     overrides: Mapping[date, Sequence[Range]] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Schedule:
 def weekly_hours(
     hours: Iterable[tuple[int, int, int]], breaks: Iterable[tuple[int, int, int]] = ()
 ) -> dict[int, list[Range]]:
-    """Windows by weekday from rows of (weekday, start minute, end minute); breaks are gaps."""
+    """Windows by weekday from rows of (weekday, start minute, end minute), without the breaks."""
     open_by_day, gaps_by_day = _by_first(hours), _by_first(breaks)
     return {
         weekday: without(merged(windows), merged(gaps_by_day.get(weekday, ())))
@@ -55,7 +55,7 @@ def weekly_hours(
 def overrides_by_date(
     rows: Iterable[tuple[date, int | None, int | None]],
 ) -> dict[date, list[Range]]:
-    """Windows by date from rows of (date, start minute, end minute); without times: a day off."""
+    """Windows by date from rows of (date, start minute, end minute); None: a day off."""
     found: dict[date, list[Range]] = {}
     for day, start, end in rows:
         windows = found.setdefault(day, [])
@@ -65,8 +65,8 @@ def overrides_by_date(
 
 
 def working_windows(schedule: Schedule, days: LocalDays, first: date, last: date) -> list[Range]:
-    """The windows of the local days `first` to `last`. Windows that touch are one, across midnight
-    too: Saturday until 24:00 and Sunday from 00:00 is one night."""
+    """The windows of the local days `first` to `last`, in order. Adjacent windows are joined, across
+    midnight too: Saturday until 24:00 and Sunday from 00:00 is one window."""
     found: list[Range] = []
     until = None
     for day, midnight, is_plain in days.row(first, last):
@@ -84,8 +84,8 @@ def working_windows(schedule: Schedule, days: LocalDays, first: date, last: date
 
 
 def grid_segments(windows: Sequence[Range], days: LocalDays) -> list[Range]:
-    """`windows` cut where the grid of slots begins anew: at each window's start, and at each
-    midnight of one that is round the clock (its start may be years ago)."""
+    """`windows` cut where the grid of slots restarts: at the start of each window, and at each midnight
+    of one that is round the clock, whose start may be years ago."""
     longest = LONGEST_SHIFT.total_seconds()
     found: list[Range] = []
     for start, end in windows:
@@ -97,7 +97,7 @@ def grid_segments(windows: Sequence[Range], days: LocalDays) -> list[Range]:
 
 
 def closed_ranges(closures: Iterable[ClosedPeriod], days: LocalDays) -> list[Range]:
-    """Closures as time."""
+    """Closures as ranges of Unix seconds."""
     return merged(
         (days.instant(c.first_date, c.from_minute), days.instant(c.last_date, c.until_minute))
         for c in closures
@@ -107,7 +107,7 @@ def closed_ranges(closures: Iterable[ClosedPeriod], days: LocalDays) -> list[Ran
 def schedule_problem(
     hours: Iterable[tuple[int, int, int]], breaks: Iterable[tuple[int, int, int]]
 ) -> str | None:
-    """Why these weekly hours and breaks cannot be: a sentence for a person, or None."""
+    """A sentence that says why these weekly hours and breaks contradict each other, or None."""
     open_by_day, gaps_by_day = _by_first(hours), _by_first(breaks)
     for by_day, noun in ((open_by_day, "hours"), (gaps_by_day, "breaks")):
         for weekday, ranges in sorted(by_day.items()):
@@ -124,7 +124,7 @@ def schedule_problem(
 
 
 def override_problem(rows: Iterable[tuple[date, int | None, int | None]]) -> str | None:
-    """Why these overrides cannot be, or None."""
+    """A sentence that says why these overrides contradict each other, or None."""
     by_date: dict[date, list[Range | None]] = {}
     for day, start, end in rows:
         window = None if start is None or end is None else (start, end)

@@ -1,9 +1,9 @@
-"""Which instant is a wall time? Days and clocks of one IANA zone on the axis of Unix seconds.
+"""Converts local times of an IANA zone into Unix seconds.
 
-Twice a year, and at odd moments, a wall clock jumps. Two rules hold everywhere:
-- A wall time that comes twice (the clock was set back) means its first time.
-- A wall time that never comes (the clock was set forward) is no time to book. As the edge of a
-  window or day it is the instant of the jump: hours from 02:30 begin at 03:00 on such a day.
+Two rules apply on days on which the clocks change:
+- A local time that occurs twice (set back) means the first.
+- A local time that does not exist (set forward) cannot be booked. As the edge of a window or day it
+  means the instant of the change: hours from 02:30 begin at 03:00 on such a day.
 """
 
 from __future__ import annotations
@@ -12,31 +12,30 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from staff.ranges import Range
+from staff.intervals import Range
 
 DAY_SECONDS: Final = 24 * 60 * 60
 
 
 def is_skipped(zone: ZoneInfo, local: datetime) -> bool:
-    """Whether the wall time `local` (naive) never comes in `zone`."""
+    """Whether the naive local time `local` does not exist in `zone`."""
     first, second = _readings(zone, local)
     return first > second
 
 
 def instant_of(zone: ZoneInfo, local: datetime) -> int:
-    """Unix seconds of the naive wall time `local`, by the two rules above."""
+    """Unix seconds of the naive local time `local`, by the two rules above."""
     first, second = _readings(zone, local)
     return first if first <= second else _jump_between(zone, second, first)
 
 
 def local_date(zone: ZoneInfo, instant: int) -> date:
-    """What the calendar on the wall shows at `instant`."""
+    """The local date at `instant` (Unix seconds)."""
     return datetime.fromtimestamp(instant, zone).date()
 
 
 class LocalDays:
-    """The days of a zone. Remembers each midnight: laying out the hours of many people over many
-    days asks for the same ones again and again."""
+    """The days of a zone. Caches each midnight, as the hours of many people need the same ones."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         self.zone = zone
@@ -44,14 +43,14 @@ class LocalDays:
         self._rows: dict[tuple[date, date], list[tuple[date, int, bool]]] = {}
 
     def midnight(self, day: date) -> int:
-        """The first instant of `day`. A day that was left out (Apia, 2011-12-30) has no length."""
+        """The first instant of `day`. A day that was skipped (Apia, 2011-12-30) has length zero."""
         known = self._midnights.get(day)
         if known is None:
             known = self._midnights[day] = instant_of(self.zone, datetime.combine(day, time()))
         return known
 
     def bounds(self, day: date) -> Range:
-        """[midnight, next midnight): 23, 24 or 25 hours, or what the zone makes of it."""
+        """[midnight, next midnight): 24 hours, or what the zone has on that day."""
         return self.midnight(day), self.midnight(day + timedelta(days=1))
 
     def row(self, first: date, last: date) -> list[tuple[date, int, bool]]:
@@ -70,10 +69,10 @@ class LocalDays:
         return self.midnight(first), self.midnight(last + timedelta(days=1))
 
     def instant(self, day: date, minute: int) -> int:
-        """When the clock shows `minute` minutes after midnight; 1440 is the next midnight."""
+        """The instant at which clocks show `minute` minutes after midnight; 1440 is the next midnight."""
         start, end = self.bounds(day)
         if end - start == DAY_SECONDS:
-            # No jump on this day: no zone of the IANA data jumps twice within a day.
+            # No change of the clocks: no zone of the IANA data has two within a day.
             return start + minute * 60
         return instant_of(self.zone, datetime.combine(day, time()) + timedelta(minutes=minute))
 
@@ -82,7 +81,7 @@ class LocalDays:
 
 
 def _readings(zone: ZoneInfo, local: datetime) -> tuple[int, int]:
-    """`local` by the offset before and by the offset after a jump; equal on all other days."""
+    """`local` by the offset before and by the one after a change of the clocks; else equal."""
     aware = local.replace(tzinfo=zone)
     return int(aware.timestamp()), int(aware.replace(fold=1).timestamp())
 

@@ -1,21 +1,28 @@
-"""Who works for a business, and when? Hours, breaks, other hours on one date, time off, closures.
+"""Models of members of staff, their hours, breaks, overrides, time off and calendars, and of closures.
 
-`staff.hours` turns these rows into open time; bookings are no business of this app.
+`staff.hours` computes working windows from these rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date, datetime
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 
-from kaivox.businesses.models import BusinessOwned, BusinessQuerySet, ShownQuerySet, ShownRow
+from kaivox.api.values import DAY_MINUTES
+from kaivox.businesses.models import BusinessOwned, BusinessQuerySet
+from kaivox.db.change_counters import count_changes
+from kaivox.db.encrypted_fields import EncryptedTextField
+from kaivox.db.folded_text import FoldedTextField, fold_for_search
 from services.models import Service
-from staff.clock import DAY_MINUTES, MinuteOfDayField, format_clock
+from staff.minute_of_day import MinuteOfDayField, format_clock
+
+if TYPE_CHECKING:
+    from staff.schedules import ShownSchedule
 
 
 class Weekday(models.IntegerChoices):
@@ -28,48 +35,39 @@ class Weekday(models.IntegerChoices):
     SUNDAY = 6
 
 
-class StaffQuerySet(ShownQuerySet):
+class StaffQuerySet(BusinessQuerySet):
     def active(self) -> Self:
         """Those who can be booked."""
         return self.filter(is_active=True)
 
     def offering(self, service: Service | int) -> Self:
-        """Those who perform `service` (or the service with that id)."""
+        """Those who offer `service`, a service or its id."""
         return self.filter(services=service)
 
-    def with_schedule(self, *, since: datetime) -> Self:
-        """With all that the API shows of one: `coming_time_off` is what ends after `since`."""
-        coming = TimeOff.objects.filter(end_time__gt=since).order_by("start_time", "pk")
-        return self.select_related("business").prefetch_related(
-            "services",
-            "working_hours",
-            "breaks",
-            models.Prefetch("time_off", queryset=coming, to_attr="coming_time_off"),
-        )
-
     def locked(self, *, wait: bool = True) -> Self:
-        """Two changes of one person's calendar queue here. `wait` False: without those who are
-        locked by somebody else.
+        """Locks the rows until the transaction ends, so that changes of one person's calendar queue.
+        With `wait=False` rows that another transaction has locked are skipped.
 
-        FOR NO KEY UPDATE: plain FOR UPDATE would block every insert with a foreign key to the row.
-        On SQLite the transaction itself is the queue.
+        FOR NO KEY UPDATE, because FOR UPDATE would block every insert with a foreign key to the row.
+        SQLite has no row locks; there the transactions themselves queue.
         """
         return self.select_for_update(no_key=True, of=("self",), skip_locked=not wait)
 
 
-class StaffMember(ShownRow):
-    """A person (or a chair, room or court) whose time customers book."""
+@count_changes
+class StaffMember(BusinessOwned):
+    """A person whose time customers book; or a thing, such as a chair or a court."""
 
     name = models.CharField(max_length=120)
     specialty = models.CharField(max_length=120, blank=True)
     email = models.EmailField(blank=True)
     is_active = models.BooleanField(
-        "active", default=True, help_text="Off: keeps past appointments, takes no new ones."
+        "active", default=True, help_text="Off: cannot be booked. Past appointments stay."
     )
     services = models.ManyToManyField(Service, related_name="staff", blank=True)
+    search_text = FoldedTextField(of=("name", "specialty"), fold=fold_for_search)
 
-    # Set by `StaffQuerySet.with_schedule`.
-    coming_time_off: list[TimeOff]
+    shown_schedule: ShownSchedule  # set by `staff.schedules.load_schedules`
 
     objects = StaffQuerySet.as_manager()
 
@@ -86,12 +84,12 @@ class StaffMember(ShownRow):
 
 
 class ScheduleQuerySet(BusinessQuerySet):
-    def of_staff(self, staff_ids: Collection[int]) -> Self:
+    def for_staff(self, staff_ids: Collection[int]) -> Self:
         return self.filter(staff_id__in=staff_ids)
 
 
 class WeeklyWindow(BusinessOwned):
-    """Base of what repeats each week: a stretch of one weekday."""
+    """Base of windows that repeat each week on one weekday."""
 
     staff = models.ForeignKey(StaffMember, on_delete=models.CASCADE, related_name="+")
     weekday = models.PositiveSmallIntegerField(choices=Weekday)
@@ -109,7 +107,7 @@ class WeeklyWindow(BusinessOwned):
 
 
 class WorkingHours(WeeklyWindow):
-    """A window in which a member of staff works each week. Windows that touch are one, across
+    """A window in which a member of staff works each week. Adjacent windows count as one, across
     midnight too."""
 
     staff = models.ForeignKey(StaffMember, on_delete=models.CASCADE, related_name="working_hours")
@@ -149,12 +147,12 @@ class Break(WeeklyWindow):
 
 class DateOverrideQuerySet(ScheduleQuerySet):
     def between(self, first: date, last: date) -> Self:
-        """Of the local days `first` to `last`, both included."""
+        """Overrides on the local days `first` to `last`, both included."""
         return self.filter(date__gte=first, date__lte=last)
 
 
 class DateOverride(BusinessOwned):
-    """Other hours on one date, instead of that weekday's hours and breaks.
+    """Hours on one date that replace the hours and breaks of its weekday.
 
     Several windows are several rows; one row without times means a day off.
     """
@@ -197,7 +195,7 @@ class TimeOffQuerySet(ScheduleQuerySet):
 
 
 class TimeOff(BusinessOwned):
-    """A stretch in which a member of staff is away: vacation, illness, training."""
+    """A period in which a member of staff is away: vacation, illness, training."""
 
     staff = models.ForeignKey(StaffMember, on_delete=models.CASCADE, related_name="time_off")
     start_time = models.DateTimeField()
@@ -228,14 +226,14 @@ class ClosureKind(models.TextChoices):
 
 class ClosureQuerySet(BusinessQuerySet):
     def between(self, first: date, last: date) -> Self:
-        """Those that touch the local days `first` to `last`, both included."""
+        """Closures that overlap the local days `first` to `last`, both included."""
         return self.filter(first_date__lte=last, last_date__gte=first)
 
 
 class Closure(BusinessOwned):
-    """The whole business is closed: from `from_minute` of the first day until `until_minute` of the
-    last, whole days where these are not given. In local time, so that Christmas stays on its day
-    when the business corrects its time zone."""
+    """A period in which the business is closed: from `from_minute` of the first day until
+    `until_minute` of the last; whole days by default. In local time, so that a holiday stays on its
+    date when the business corrects its time zone."""
 
     kind = models.CharField(max_length=12, choices=ClosureKind, default=ClosureKind.HOLIDAY)
     first_date = models.DateField("first day")
@@ -273,8 +271,8 @@ class Closure(BusinessOwned):
 
 
 class CalendarFeed(BusinessOwned):
-    """A secret address under which a person's calendar can be subscribed to. Only the SHA-256 of
-    its token is kept; the address is shown once, and deleting the row closes it."""
+    """A secret address of a person's calendar feed. Only the SHA-256 of its token is stored, so the
+    address is shown once. Deleting the row ends the subscription."""
 
     staff = models.ForeignKey(StaffMember, on_delete=models.CASCADE, related_name="feeds")
     digest = models.CharField(max_length=64, unique=True, editable=False)
@@ -287,3 +285,82 @@ class CalendarFeed(BusinessOwned):
 
     def __str__(self) -> str:
         return f"Calendar address …{self.last_four}"
+
+
+class BusyCalendarQuerySet(BusinessQuerySet):
+    def due(self, now: datetime) -> Self:
+        """Calendars to be read at `now`: of active staff of active businesses."""
+        return self.filter(
+            next_poll_at__lte=now, staff__is_active=True, business__suspended_at__isnull=True
+        )
+
+
+class BusyCalendar(BusinessOwned):
+    """A calendar elsewhere (iCalendar) whose events block a person's time; `staff.calendar_polling`
+    reads it. Its address is a secret: it is stored encrypted and shown as `shown_url`."""
+
+    staff = models.ForeignKey(StaffMember, on_delete=models.CASCADE, related_name="busy_calendars")
+    name = models.CharField(max_length=120, blank=True, help_text="What it is called here.")
+    ics_url = EncryptedTextField(editable=False)
+    shown_url = models.CharField("address", max_length=300, editable=False)
+    # Of the last response that was read, for conditional requests.
+    etag = models.CharField(max_length=300, blank=True, editable=False)
+    last_modified = models.CharField(max_length=100, blank=True, editable=False)
+    # SHA-256 of what the busy times were computed from, and until when they are known.
+    digest = models.CharField(max_length=64, blank=True, editable=False)
+    covers_until = models.DateTimeField(null=True, editable=False)
+    busy_count = models.PositiveIntegerField(default=0, editable=False)
+    last_read_at = models.DateTimeField(null=True, editable=False)
+    # Since when every attempt failed, why the last one did, and how many did.
+    failing_since = models.DateTimeField(null=True, editable=False)
+    problem = models.CharField(max_length=200, blank=True, editable=False)
+    failure_count = models.PositiveIntegerField(default=0, editable=False)
+    next_poll_at = models.DateTimeField(editable=False)
+
+    # The longest horizon of a service of the business, if any has its own; set by `claim_due`.
+    service_horizon: int | None
+
+    objects = BusyCalendarQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "calendar of busy times"
+        verbose_name_plural = "calendars of busy times"
+        indexes = [
+            models.Index("business", "staff", name="busy_calendar_staff"),
+            # Due calendars are searched over all businesses.
+            models.Index("next_poll_at", name="busy_calendar_due"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.shown_url
+
+    @staticmethod
+    def status_of(last_read_at: datetime | None, failing_since: datetime | None) -> str:
+        """`unread` before its first success; `stale` while attempts fail, when its busy times are those
+        of the last success; else `current`."""
+        if last_read_at is None:
+            return "unread"
+        return "current" if failing_since is None else "stale"
+
+
+class CalendarBusyTime(BusinessOwned):
+    """A period in which an event of a BusyCalendar blocks a member of staff. What the event is about is
+    not stored."""
+
+    calendar = models.ForeignKey(BusyCalendar, on_delete=models.CASCADE, related_name="busy_times")
+    staff = models.ForeignKey(StaffMember, on_delete=models.CASCADE, related_name="+")
+    start_time = models.DateTimeField()
+    end_time = models.DateTimeField()
+
+    objects = TimeOffQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index("business", "staff", "end_time", name="calendar_busy_staff")]
+        constraints = [
+            models.CheckConstraint(
+                name="calendar_busy_range", condition=Q(start_time__lt=F("end_time"))
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"busy from {self.start_time:%Y-%m-%d %H:%M} UTC"

@@ -1,8 +1,9 @@
-"""The admin's pages of webhook endpoints; those of the log are in `webhooks.admin_log`."""
+"""Admin of webhook endpoints; the delivery log is in `webhooks.admin_deliveries`."""
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -11,22 +12,28 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
-from kaivox.businesses.admin_acts import Act, ActsAdmin
-from kaivox.businesses.admin_base import OWNERS, WRITERS
-from webhooks import operations
+from kaivox.admin.base import DEVELOPERS, WRITERS, person
+from kaivox.admin.columns import Tone, badge, local_time
+from kaivox.admin.object_actions import ObjectAction, ObjectActionsAdmin
+from webhooks import (
+    admin_deliveries,  # noqa: F401 - registers the delivery log
+    operations,
+)
 from webhooks.admin_forms import EndpointForm, ReplayForm, RotateSecretForm, TestEventForm
-from webhooks.admin_log import DeliveryAdmin
-from webhooks.health import health_of
-from webhooks.models import Delivery, DeliveryStatus, Endpoint
-
-__all__ = ["DeliveryAdmin", "EndpointAdmin"]
+from webhooks.endpoint_stats import endpoint_stats
+from webhooks.models import DISABLED_AUTOMATICALLY, Delivery, DeliveryStatus, Endpoint
 
 Values = dict[str, Any]
 
+UNREADABLE: Final = "Waiting: its secret or headers can no longer be decrypted; set them again"
+
 
 def _rotate(request: HttpRequest, endpoint: Endpoint, values: Values) -> HttpResponse:
-    rotated = operations.rotate_secret(endpoint=endpoint, grace=values["grace"], now=timezone.now())
+    rotated = operations.rotate_secret(
+        endpoint=endpoint, grace=values["grace"], now=timezone.now(), actor=person(request)
+    )
     return show_secret(request, rotated)
 
 
@@ -34,51 +41,71 @@ def _test(request: HttpRequest, endpoint: Endpoint, values: Values) -> str:
     delivery = operations.send_test_event(
         endpoint=endpoint, type=values["event_type"], now=timezone.now()
     )
-    return f"A test event is on its way: delivery {delivery.pk} in the log."
+    return f"A test event is queued: delivery {delivery.pk} in the log."
 
 
 def _pause(request: HttpRequest, endpoint: Endpoint, values: Values) -> str:
-    operations.update_endpoint(endpoint=endpoint, is_active=False, now=timezone.now())
-    return "Nothing more is sent to it."
+    operations.update_endpoint(
+        endpoint=endpoint, is_active=False, now=timezone.now(), actor=person(request)
+    )
+    return "It receives no more events."
 
 
 def _resume(request: HttpRequest, endpoint: Endpoint, values: Values) -> str:
-    operations.update_endpoint(endpoint=endpoint, is_active=True, now=timezone.now())
-    return "It gets events again, from now on. Replay sends what it missed."
+    operations.update_endpoint(
+        endpoint=endpoint, is_active=True, now=timezone.now(), actor=person(request)
+    )
+    return "It receives new events again. Replay sends those it missed."
 
 
 def _replay(request: HttpRequest, endpoint: Endpoint, values: Values) -> str:
     now = timezone.now()
-    replayed = operations.recover(endpoint=endpoint, since=now - values["since"], now=now)
-    return f"{replayed} events are on their way."
+    replayed = operations.replay(endpoint=endpoint, since=now - values["since"], now=now)
+    return f"{replayed} events are queued."
+
+
+def _disabled(endpoint: Endpoint) -> SafeString:
+    text = f"Disabled: {endpoint.get_disabled_reason_display()}"
+    if endpoint.disabled_at:
+        text += f", since {local_time(endpoint.disabled_at, endpoint.business.zone)}"
+    by_user = endpoint.disabled_reason not in DISABLED_AUTOMATICALLY
+    return badge(text, Tone.QUIET if by_user else Tone.BAD)
 
 
 def show_secret(request: HttpRequest, endpoint: Endpoint) -> HttpResponse:
-    """The page with the secret, which is shown here and nowhere else."""
+    """The only page that shows the secret."""
     context = {
         **admin.site.each_context(request),
         "title": "Copy the secret now",
         "endpoint": endpoint,
         "opts": Endpoint._meta,
     }
-    response = TemplateResponse(request, "admin/webhooks/secret_shown.html", context)
+    response = TemplateResponse(request, "webhooks/secret_shown.html", context)
     response["Cache-Control"] = "no-store"
     return response
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(ActsAdmin):
+class EndpointAdmin(ObjectActionsAdmin):
     form = EndpointForm
-    add_roles = change_roles = delete_roles = OWNERS
-    list_display = ("url", "business", "events", "state", "description")
+    add_roles = change_roles = delete_roles = DEVELOPERS
+    list_display = ("state", "url", "business", "events", "description")
     list_select_related = ("business",)
     list_filter = ("business", "is_active", "disabled_reason")
     search_fields = ("url", "description", "business__name")
     ordering = ("-created_at", "-pk")
     autocomplete_fields = ("business",)
-    readonly_fields = ("state", "lately", "waiting", "last_failure", "log", "created_at")
-    acts = (
-        Act(
+    readonly_fields = (
+        "state",
+        "creator",
+        "last_day",
+        "waiting",
+        "last_failure",
+        "log",
+        "created_at",
+    )
+    object_actions = (
+        ObjectAction(
             "test",
             "Send test event",
             "Sends the example of an event type to this endpoint alone, signed like any event.",
@@ -87,45 +114,59 @@ class EndpointAdmin(ActsAdmin):
             is_offered=lambda endpoint: endpoint.is_active,
             roles=WRITERS,
         ),
-        Act(
+        ObjectAction(
             "rotate",
             "Rotate secret",
             "Makes a new secret, which is shown once.",
             _rotate,
             form=RotateSecretForm,
+            roles=DEVELOPERS,
         ),
-        Act(
+        ObjectAction(
             "pause",
             "Pause",
-            "Nothing more is sent to it and what waits is called off. Replay sends it later.",
+            "Sends it no more events and cancels pending deliveries. Replay sends them later.",
             _pause,
             is_offered=lambda endpoint: endpoint.is_active,
+            roles=DEVELOPERS,
         ),
-        Act(
+        ObjectAction(
             "resume",
             "Resume",
-            "It gets the events that happen from now on.",
+            "Sends it the events that happen from now on.",
             _resume,
             is_offered=lambda endpoint: not endpoint.is_active,
+            roles=DEVELOPERS,
         ),
-        Act(
+        ObjectAction(
             "replay",
             "Replay what it missed",
-            "Sends the events that were given up or called off, or that happened while it was off. "
-            "Done twice it sends nothing twice.",
+            "Sends failed and cancelled deliveries, and events that happened while it was off. "
+            "Repeating it sends nothing twice.",
             _replay,
             form=ReplayForm,
             is_offered=lambda endpoint: endpoint.is_active,
+            roles=DEVELOPERS,
         ),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Endpoint]:
-        # Without the secrets: the list has no use for them.
-        rows = super().get_queryset(request)
-        return rows.filter(deleted_at__isnull=True).defer("secret", "previous_secret")
+        rows = super().get_queryset(request).select_related("created_by_key")
+        return rows.filter(deleted_at__isnull=True).defer("previous_secret")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        settable = ["business", "url", "description", "event_types", "max_in_flight"]
+        settable = [
+            "business",
+            "url",
+            "description",
+            "event_types",
+            "filters",
+            "headers",
+            "max_in_flight",
+            "rate_limit",
+            "rate_limit_period",
+            "in_order",
+        ]
         return settable if obj is None else [*settable, *self.readonly_fields]
 
     @admin.display(description="events")
@@ -133,26 +174,33 @@ class EndpointAdmin(ActsAdmin):
         names = endpoint.event_types
         return ", ".join(names) if len(names) <= 3 else f"{len(names)} types"
 
-    @admin.display(description="state")
-    def state(self, endpoint: Endpoint) -> str:
+    @admin.display(description="status", ordering="is_active")
+    def state(self, endpoint: Endpoint) -> SafeString:
         if not endpoint.is_active:
-            when = (
-                f", since {endpoint.disabled_at:%Y-%m-%d %H:%M} UTC" if endpoint.disabled_at else ""
-            )
-            return f"off: {endpoint.get_disabled_reason_display()}{when}"
-        until = endpoint.breaker_until
+            return _disabled(endpoint)
+        if not endpoint.is_readable:
+            return badge(UNREADABLE, Tone.BAD)
+        zone, until = endpoint.business.zone, endpoint.breaker_until
         if until is not None and until > timezone.now():
-            return f"held back until {until:%H:%M:%S} UTC: almost every request fails"
-        return "on"
+            why = "almost every request fails"
+            return badge(f"Paused until {local_time(until, zone)}: {why}", Tone.BAD)
+        if endpoint.failing_since is not None:
+            return badge(f"Failing since {local_time(endpoint.failing_since, zone)}", Tone.BAD)
+        return badge("Active", Tone.GOOD)
+
+    @admin.display(description="set up by")
+    def creator(self, endpoint: Endpoint) -> str:
+        key = endpoint.created_by_key
+        return f"API key {key}" if key else str(endpoint.created_by or "unknown")
 
     @admin.display(description="last 24 hours")
-    def lately(self, endpoint: Endpoint) -> str:
-        health = health_of(endpoint, now=timezone.now())
-        if health.success_rate is None:
+    def last_day(self, endpoint: Endpoint) -> str:
+        stats = endpoint_stats(endpoint, now=timezone.now())
+        if stats.success_rate is None:
             return "no requests"
         return (
-            f"{health.attempts} requests, {health.success_rate:.1%} succeeded, "
-            f"half within {health.p50_ms} ms, 95 % within {health.p95_ms} ms"
+            f"{stats.attempts} requests, {stats.success_rate:.1%} succeeded, "
+            f"half within {stats.p50_ms} ms, 95 % within {stats.p95_ms} ms"
         )
 
     @admin.display(description="waiting")
@@ -161,14 +209,14 @@ class EndpointAdmin(ActsAdmin):
 
     @admin.display(description="last failure")
     def last_failure(self, endpoint: Endpoint) -> str:
-        failure = health_of(endpoint, now=timezone.now()).last_failure
+        failure = endpoint_stats(endpoint, now=timezone.now()).last_failure
         if failure is None:
             return "none"
-        what = failure["http_status"] or failure["outcome"]
+        status = failure["http_status"] or failure["outcome"]
         return format_html(
             '{}: {} {} (<a href="{}">delivery {}</a>)',
-            failure["at"],
-            what,
+            local_time(datetime.fromisoformat(failure["at"]), endpoint.business.zone),
+            status,
             failure["message"],
             reverse("admin:webhooks_delivery_change", args=[failure["delivery_id"]]),
             failure["delivery_id"],
@@ -182,25 +230,41 @@ class EndpointAdmin(ActsAdmin):
         )
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        names = ("url", "description", "event_types", "max_in_flight")
+        names = (
+            "url",
+            "description",
+            "event_types",
+            "filters",
+            "headers",
+            "max_in_flight",
+            "rate_limit",
+            "rate_limit_period",
+            "in_order",
+        )
         values = {name: form.cleaned_data[name] for name in names}
         if change:
-            before = Endpoint.objects.get(pk=obj.pk)  # the form has changed `obj`
-            saved = operations.update_endpoint(endpoint=before, now=timezone.now(), **values)
+            if "headers" not in form.changed_data:
+                del values["headers"]
+            before = Endpoint.objects.get(pk=obj.pk)  # the form has already changed `obj`
+            saved = operations.update_endpoint(
+                endpoint=before, now=timezone.now(), actor=person(request), **values
+            )
         else:
-            saved = operations.register_endpoint(business=obj.business, **values)
+            saved = operations.register_endpoint(
+                business=obj.business, now=timezone.now(), actor=person(request), **values
+            )
         obj.__dict__.update(saved.__dict__)
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> Any:
         return show_secret(request, obj)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        operations.delete_endpoint(endpoint=obj, now=timezone.now())
+        operations.delete_endpoint(endpoint=obj, now=timezone.now(), actor=person(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         for endpoint in self.changeable(request, queryset):
             self.delete_model(request, endpoint)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """What the page of confirmation lists: the log is not deleted with its endpoint."""
+        """What the confirmation page lists: the log is not deleted with its endpoint."""
         return [str(endpoint) for endpoint in objs], {"webhook endpoints": len(objs)}, set(), []

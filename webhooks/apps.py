@@ -1,3 +1,5 @@
+"""App configuration of webhooks."""
+
 from django.apps import AppConfig
 
 
@@ -5,4 +7,8 @@ class WebhooksConfig(AppConfig):
     name = "webhooks"
 
     def ready(self) -> None:
+        from kaivox.businesses.key_changes import register_key_observer
         from webhooks import checks  # noqa: F401 - checks register themselves
+        from webhooks.authorization import EndpointsOfKeys
+
+        register_key_observer(EndpointsOfKeys())

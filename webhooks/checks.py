@@ -1,4 +1,4 @@
-"""What `manage.py check --deploy` says about webhooks."""
+"""System checks of webhooks for `manage.py check --deploy`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from django.core.checks import CheckMessage, Tags, Warning, register
 
 @register(Tags.security, deploy=True)
 def private_receivers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Receivers on private addresses are for development."""
+    """Warns where private addresses are allowed: that is meant for development."""
     if not settings.WEBHOOK_ALLOW_PRIVATE:
         return []
     return [
         Warning(
-            "WEBHOOK_ALLOW_PRIVATE is on: whoever may add a webhook can make this server send "
-            "requests into your own network.",
+            "WEBHOOK_ALLOW_PRIVATE is on: anyone who may add a webhook can make this server "
+            "send requests into your own network.",
             hint="Set WEBHOOK_ALLOW_PRIVATE=0.",
             id="webhooks.W001",
         )

@@ -1,4 +1,4 @@
-"""What can happen, and what does a receiver get told? The one list of event types.
+"""Event types: name, meaning, example and the scope that reading them needs.
 
 The examples are whole `data` objects in the shape of the API. The OpenAPI document, `GET
 /webhooks/event-types`, the developers' page and test events show the same ones.
@@ -6,11 +6,11 @@ The examples are whole `data` objects in the shape of the API. The OpenAPI docum
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-EVERYTHING: Final = "*"
+ALL_EVENTS: Final = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,20 @@ class EventType:
     name: str
     meaning: str
     example: Mapping[str, Any]
+
+    @property
+    def read_scope(self) -> str:
+        """The scope that is needed to read such an event: `appointments:read`."""
+        resource = self.name.partition(".")[0]
+        return _READ_SCOPES.get(resource, f"{resource}s:read")
+
+
+# Of resources whose scope is not their plural.
+_READ_SCOPES: Final[Mapping[str, str]] = {
+    "staff": "staff:read",
+    "closure": "staff:read",
+    "waitlist": "appointments:read",
+}
 
 
 _APPOINTMENT: Final[dict[str, Any]] = {
@@ -36,13 +50,18 @@ _APPOINTMENT: Final[dict[str, Any]] = {
     "appointment_time": "10:00",
     "timezone": "Asia/Kolkata",
     "duration_minutes": 30,
+    "party_size": 1,
+    "resource_ids": [],
     "price": "1200.00",
     "currency": "INR",
     "status": "scheduled",
+    "confirmation": "none",
     "source": "api",
     "notes": "Prefers mornings.",
     "cancellation_reason": "",
     "call_id": None,
+    "series_id": None,
+    "visit_id": None,
     "metadata": {"crm_id": "C-1042"},
     "created_at": "2026-02-24T09:12:41Z",
     "updated_at": "2026-02-24T09:12:41Z",
@@ -93,8 +112,92 @@ _CUSTOMER: Final[dict[str, Any]] = {
     "updated_at": "2026-02-24T09:10:40Z",
 }
 
+_SERVICE: Final[dict[str, Any]] = {
+    "id": 12,
+    "name": "Dental cleaning",
+    "description": "With polish.",
+    "duration_minutes": 30,
+    "buffer_before_minutes": 0,
+    "buffer_after_minutes": 10,
+    "price": "1200.00",
+    "currency": "INR",
+    "capacity": 1,
+    "resource_kinds": [],
+    "minimum_notice_minutes": None,
+    "horizon_days": 90,
+    "daily_cap": None,
+    "cancellation_window_minutes": 1440,
+    "reschedule_window_minutes": 1440,
+    "is_active": True,
+    "staff_ids": [5],
+    "created_at": "2026-02-01T08:00:00Z",
+    "updated_at": "2026-02-24T09:12:41Z",
+}
+
+_STAFF: Final[dict[str, Any]] = {
+    "id": 5,
+    "name": "Dr. Meera Nair",
+    "specialty": "Dentistry",
+    "email": "meera@example.com",
+    "is_active": True,
+    "timezone": "Asia/Kolkata",
+    "services": [{"id": 12, "name": "Dental cleaning"}],
+    "working_hours": [
+        {"weekday": 0, "start": "09:00", "end": "13:00"},
+        {"weekday": 0, "start": "14:00", "end": "18:00"},
+    ],
+    "date_overrides": [{"date": "2026-12-24", "hours": [{"start": "09:00", "end": "12:00"}]}],
+    "time_off": [
+        {
+            "start_time": "2026-04-05T18:30:00Z",
+            "end_time": "2026-04-10T18:30:00Z",
+            "reason": "Vacation",
+        }
+    ],
+    "created_at": "2026-02-01T08:00:00Z",
+    "updated_at": "2026-02-24T09:12:41Z",
+}
+
+_CLOSURE: Final[dict[str, Any]] = {
+    "id": 31,
+    "kind": "holiday",
+    "reason": "Christmas",
+    "first_date": "2026-12-25",
+    "from_time": "00:00",
+    "last_date": "2026-12-25",
+    "until_time": "24:00",
+    "created_at": "2026-02-24T09:12:41Z",
+    "updated_at": "2026-02-24T09:12:41Z",
+}
+
+_WAITLIST_ENTRY: Final[dict[str, Any]] = {
+    "id": 77,
+    "customer_id": 391,
+    "customer_name": "Asha Rao",
+    "service_id": 12,
+    "service": "Dental cleaning",
+    "staff_id": None,
+    "staff_name": None,
+    "date_from": "2026-03-02",
+    "date_to": "2026-03-06",
+    "part_of_day": "morning",
+    "party_size": 1,
+    "timezone": "Asia/Kolkata",
+    "status": "offered",
+    "hold_id": 9031,
+    "offered_start_time": "2026-03-03T04:30:00Z",
+    "offered_staff_id": 5,
+    "offered_staff_name": "Dr. Meera Nair",
+    "offer_expires_at": "2026-02-27T08:30:20Z",
+    "unanswered_offers": 0,
+    "created_at": "2026-02-24T09:12:41Z",
+    "updated_at": "2026-02-27T08:00:20Z",
+}
+
 _ALL: Final = (
-    EventType("appointment.booked", "An appointment was booked, by whatever road.", _APPOINTMENT),
+    EventType(
+        "appointment.booked", "An appointment was booked, through any channel.", _APPOINTMENT
+    ),
     EventType(
         "appointment.rescheduled",
         "Its time, its staff member or its service changed.",
@@ -111,7 +214,7 @@ _ALL: Final = (
     ),
     EventType(
         "appointment.cancelled",
-        "An appointment was cancelled; its time is free again.",
+        "An appointment was cancelled; its slot is free again.",
         {
             **_APPOINTMENT,
             "status": "cancelled",
@@ -130,13 +233,19 @@ _ALL: Final = (
         {**_APPOINTMENT, "status": "no_show", "updated_at": "2026-03-02T05:20:00Z"},
     ),
     EventType(
+        "appointment.reminder_due",
+        "An appointment begins soon: time to remind the customer. Off unless the business has set how "
+        "many hours before.",
+        {**_APPOINTMENT, "confirmation": "requested"},
+    ),
+    EventType(
         "call.completed",
         "A call ended and was analysed; the transcript comes with it.",
         _CALL,
     ),
     EventType(
         "call.missed",
-        "A call that nobody took. `missed_call` subscribes to it too.",
+        "A call was not answered. `missed_call` subscribes to it too.",
         {
             **_CALL,
             "id": 2208,
@@ -157,26 +266,64 @@ _ALL: Final = (
     EventType(
         "call.analyzed",
         "An analysis came after `call.completed` had gone out: sentiment, summary or recording.",
-        {**_CALL, "sentiment": "neutral", "sentiment_score": 0.0},
+        {**_CALL, "sentiment": "neutral", "sentiment_score": 0},
     ),
     EventType("customer.created", "A customer was added.", _CUSTOMER),
     EventType(
         "customer.updated",
-        "Somebody edited a customer. Figures that follow from appointments do not cause it.",
+        "A customer was edited. Figures derived from appointments do not trigger it.",
         {**_CUSTOMER, "notes": "Allergic to penicillin.", "updated_at": "2026-02-25T07:30:00Z"},
+    ),
+    EventType(
+        "customer.erased",
+        "A person asked to be forgotten: erase what you hold of them. `data` is the id alone.",
+        {"id": 391},
+    ),
+    EventType("service.updated", "A service was added or edited.", _SERVICE),
+    EventType(
+        "staff.updated",
+        "A member of staff was added or edited: services, hours, single dates and time off too.",
+        _STAFF,
+    ),
+    EventType("closure.created", "The business will be closed at a time.", _CLOSURE),
+    EventType(
+        "closure.removed",
+        "A closure was removed. One that was edited is removed and created again, with the same id.",
+        _CLOSURE,
+    ),
+    EventType(
+        "waitlist.offered",
+        "A time became free and is held for someone on the waiting list until `offer_expires_at`.",
+        _WAITLIST_ENTRY,
     ),
 )
 
 EVENT_TYPES: Final[Mapping[str, EventType]] = {kind.name: kind for kind in _ALL}
 
-# The public page of KaiVox calls it so.
-_SPELLINGS: Final = {"missed_call": "call.missed"}
+
+# Every read scope that some event type needs.
+EVENT_SCOPES: Final = tuple(dict.fromkeys(kind.read_scope for kind in _ALL))
+
+# A subscription to `*` needs these. Types that came later need further scopes; keys that subscribed
+# before do not lose their endpoints, but receive such types only where they have the scope.
+_SCOPES_OF_ALL: Final = ("appointments:read", "calls:read", "customers:read")
 
 
-def canonical(name: str) -> str:
-    """The name that we keep for `name`, which may be another spelling or `*`.
+def read_scopes_of(names: Iterable[str]) -> list[str]:
+    """The scopes that are needed to subscribe to these types; unknown names are skipped."""
+    known = {SPELLINGS.get(name, name) for name in names}
+    of_all = _SCOPES_OF_ALL if ALL_EVENTS in known else ()
+    return list(dict.fromkeys([*of_all, *(one.read_scope for one in _ALL if one.name in known)]))
 
-    Raises KeyError where there is no such event type.
+
+# The name on KaiVox's public developers' page.
+SPELLINGS: Final = {"missed_call": "call.missed"}
+
+
+def normalise(name: str) -> str:
+    """The canonical name of `name`, which may be another spelling or `*`.
+
+    Raises KeyError if there is no such event type.
     """
-    name = _SPELLINGS.get(name, name)
-    return name if name == EVERYTHING else EVENT_TYPES[name].name
+    name = SPELLINGS.get(name, name)
+    return name if name == ALL_EVENTS else EVENT_TYPES[name].name

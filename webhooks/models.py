@@ -1,25 +1,32 @@
-"""Where events go (Endpoint), what happened (Event: the outbox), what is to be sent (Delivery: one
-event to one endpoint) and each request that was made for it (Attempt)."""
+"""Tables of webhooks: Endpoint (a receiver), Event (the outbox), Delivery (one event to one endpoint)
+and Attempt (one request of a delivery)."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Final
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
-from kaivox.businesses.encryption import EncryptedTextField, Unreadable
-from kaivox.businesses.models import Business, BusinessOwned, BusinessQuerySet
-from webhooks.event_types import EVENT_TYPES, EVERYTHING
+from kaivox.businesses.models import ApiKey, Business, BusinessOwned, BusinessQuerySet
+from kaivox.db.encrypted_fields import EncryptedTextField, UndecryptableValue
+from webhooks.choices import AttemptOutcome as AttemptOutcome
+from webhooks.choices import AttemptTrigger as AttemptTrigger
+from webhooks.choices import DeliveryStatus as DeliveryStatus
+from webhooks.choices import DisabledReason as DisabledReason
+from webhooks.choices import RatePeriod as RatePeriod
+from webhooks.event_types import ALL_EVENTS, EVENT_TYPES
+from webhooks.querysets import DeliveryQuerySet, EndpointQuerySet
 
 MAX_URL_LENGTH = 2048
 
 
 def everything() -> list[str]:
-    return [EVERYTHING]
+    return [ALL_EVENTS]
 
 
 def check_event_types(names: Any) -> None:
@@ -27,27 +34,19 @@ def check_event_types(names: Any) -> None:
     if not isinstance(names, list) or not names:
         raise ValidationError("Choose at least one event type.")
     for name in names:
-        if name != EVERYTHING and name not in EVENT_TYPES:
+        if name != ALL_EVENTS and name not in EVENT_TYPES:
             raise ValidationError("There is no event type %(name)s.", params={"name": name})
 
 
-class DisabledReason(models.TextChoices):
-    PAUSED = "paused", "paused by hand"
-    DELETED = "deleted"
-    GONE = "gone", "it answered 410 Gone"
-    FAILING = "failing", "its deliveries failed for days"
+# Reasons that no user chose: they are e-mailed and shown as problems.
+DISABLED_AUTOMATICALLY: Final = (
+    DisabledReason.GONE,
+    DisabledReason.FAILING,
+    DisabledReason.KEY_REVOKED,
+)
 
 
-class EndpointQuerySet(BusinessQuerySet):
-    def kept(self) -> Self:
-        """Endpoints that nobody deleted."""
-        return self.filter(deleted_at__isnull=True)
-
-    def open(self, now: datetime) -> Self:
-        """Endpoints that may be sent to at `now`: active, and no breaker holds them back."""
-        return self.filter(
-            Q(breaker_until__isnull=True) | Q(breaker_until__lte=now), is_active=True
-        )
+MAX_RATE: Final = 600
 
 
 class Endpoint(BusinessOwned):
@@ -58,28 +57,65 @@ class Endpoint(BusinessOwned):
     event_types = models.JSONField(default=everything, validators=[check_event_types])
     is_active = models.BooleanField(default=True)
     disabled_reason = models.CharField(
-        max_length=8, choices=DisabledReason, blank=True, default="", editable=False
+        max_length=20, choices=DisabledReason, blank=True, default="", editable=False
     )
     disabled_at = models.DateTimeField(null=True, blank=True, editable=False)
-    # Deleted ones stay as long as the log of their deliveries does.
+    # Who last decided where events are sent, and so what it may receive (webhooks.authorization): a
+    # key or a user; neither for endpoints of the command line and those older than this column.
+    created_by_key = models.ForeignKey(
+        ApiKey, on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+    )
+    # The row of a deleted endpoint is removed with the last row of its delivery log.
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
-    # When the business was told that we switched the endpoint off.
+    # When the business was e-mailed that the endpoint was disabled automatically.
     notified_at = models.DateTimeField(null=True, blank=True, editable=False)
     max_in_flight = models.PositiveSmallIntegerField(
         default=4,
         validators=[MinValueValidator(1), MaxValueValidator(16)],
-        help_text="At most so many requests at once.",
+        help_text="The most requests in flight at once.",
     )
+    rate_limit = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        validators=[MaxValueValidator(MAX_RATE)],
+        help_text="The most requests per period. What is over waits. 0: no limit.",
+    )
+    rate_limit_period = models.CharField(
+        max_length=6, choices=RatePeriod, default=RatePeriod.MINUTE, db_default=RatePeriod.MINUTE
+    )
+    in_order = models.BooleanField(
+        "in order",
+        default=False,
+        db_default=False,
+        help_text="Events of one object are sent one after the other, each once the one before it "
+        "succeeded or has no retry left.",
+    )
+    # While the limit is reached and deliveries wait for it (webhooks.rate_limits).
+    limited_until = models.DateTimeField(null=True, blank=True, editable=False)
 
     secret = EncryptedTextField(editable=False)
     # The secret before the last rotation; signs beside the new one until it expires.
     previous_secret = EncryptedTextField(null=True, blank=True, editable=False)
     previous_secret_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
 
-    # The breaker; see webhooks.breaker. `breaker_trips` counts how often in a row it opened.
+    # Conditions on the body, all of which must hold (webhooks.event_filters); null: no condition.
+    filters = models.JSONField(null=True, blank=True)
+
+    # JSON of the user's own headers; see webhooks.custom_headers.
+    custom_headers = EncryptedTextField(null=True, blank=True, editable=False)
+
+    # State of webhooks.circuit_breaker; `breaker_trips` counts how often in a row it opened.
     breaker_until = models.DateTimeField(null=True, blank=True, editable=False)
     breaker_trips = models.PositiveSmallIntegerField(default=0, editable=False)
-    # Since its last success: when a request first failed, and what was given up.
+    # Since its last success: the first failed request, and exhausted deliveries.
     failing_since = models.DateTimeField(null=True, blank=True, editable=False)
     exhausted_in_a_row = models.PositiveIntegerField(default=0, editable=False)
     exhausted_since = models.DateTimeField(null=True, blank=True, editable=False)
@@ -88,30 +124,54 @@ class Endpoint(BusinessOwned):
 
     class Meta:
         verbose_name = "webhook endpoint"
-        indexes = [models.Index(fields=["business", "is_active"], name="endpoint_business")]
+        indexes = [
+            models.Index(fields=["business", "is_active"], name="endpoint_business"),
+            models.Index(
+                fields=["limited_until"],
+                condition=Q(limited_until__isnull=False),
+                name="endpoint_limited",
+            ),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="endpoint_off_for_a_reason",
                 condition=Q(is_active=True, disabled_reason="")
                 | Q(is_active=False) & ~Q(disabled_reason=""),
-                violation_error_message="An endpoint that is off says why.",
+                violation_error_message="An endpoint that is off has a reason.",
             ),
             models.CheckConstraint(
                 name="endpoint_in_flight_range",
                 condition=Q(max_in_flight__gte=1, max_in_flight__lte=16),
                 violation_error_message="Between 1 and 16 requests at once.",
             ),
+            models.CheckConstraint(
+                name="endpoint_rate_limit_known",
+                condition=Q(rate_limit__lte=MAX_RATE, rate_limit_period__in=[*RatePeriod.values]),
+                violation_error_message=f"At most {MAX_RATE} requests per second or minute.",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.url
 
-    def subscribes_to(self, event_type: str) -> bool:
-        return EVERYTHING in self.event_types or event_type in self.event_types
+    @property
+    def is_readable(self) -> bool:
+        """Whether its secret and headers can be decrypted; if not, its deliveries wait."""
+        return not isinstance(self.secret, UndecryptableValue) and not isinstance(
+            self.custom_headers, UndecryptableValue
+        )
+
+    def subscribed_types(self) -> list[str]:
+        """Names of the event types that it receives; of `*` those that its key may read."""
+        if ALL_EVENTS not in self.event_types:
+            return list(self.event_types)
+        key = self.created_by_key
+        kinds = EVENT_TYPES.values()
+        return [kind.name for kind in kinds if key is None or key.has_scope(kind.read_scope)]
 
     def secrets(self, now: datetime) -> list[str]:
-        """The secrets that sign at `now`, newest first; none where the newest cannot be read."""
-        if isinstance(self.secret, Unreadable):
+        """The secrets that sign at `now`, newest first; empty if the newest cannot be decrypted."""
+        if isinstance(self.secret, UndecryptableValue):
             return []
         older = self.previous_secret
         expires = self.previous_secret_expires_at
@@ -121,21 +181,23 @@ class Endpoint(BusinessOwned):
 
 
 class Event(BusinessOwned):
-    """Something that happened, as the bytes that every receiver gets. Never changes."""
+    """A change, as the frozen bytes that every receiver gets; only erasure of a person changes it."""
 
-    # Without an index of its own, as each reference here that begins one of those below.
-    business = models.ForeignKey(
-        Business, on_delete=models.CASCADE, related_name="+", db_index=False
-    )
     uid = models.CharField("event id", max_length=40, unique=True, editable=False)
     type = models.CharField(max_length=40)
     body = models.BinaryField()
-    # The id of the object in the body, so that staff find an appointment's events.
+    # The id of the object in the body, to find the events of an appointment.
     object_id = models.BigIntegerField(null=True, blank=True)
-    # Two reports of one change share a key and make one event.
+    # Several reports of one change share a key, and only the first makes an event.
     dedup_key = models.CharField(max_length=200, null=True, blank=True)
     is_test = models.BooleanField(default=False)
+    # Who made the request, as the audit names them; empty for tasks, commands and voice providers.
+    actor_name = models.CharField(max_length=150, blank=True, default="", db_default="")
     occurred_at = models.DateTimeField()
+    # W3C Trace Context of the request that made it, where tracing is on.
+    traceparent = models.CharField(
+        max_length=55, blank=True, default="", db_default="", editable=False
+    )
 
     objects = BusinessQuerySet.as_manager()
 
@@ -143,6 +205,7 @@ class Event(BusinessOwned):
         indexes = [
             models.Index("business", F("occurred_at").desc(), name="event_business"),
             models.Index("business", "object_id", name="event_object"),
+            models.Index(fields=["business", "created_at", "id"], name="event_feed"),
             models.Index("occurred_at", name="event_age"),
         ]
         constraints = [
@@ -156,37 +219,16 @@ class Event(BusinessOwned):
     def __str__(self) -> str:
         return f"{self.type} {self.uid}"
 
-
-class DeliveryStatus(models.TextChoices):
-    PENDING = "pending", "waiting to be sent"
-    IN_FLIGHT = "in_flight", "being sent"
-    SUCCEEDED = "succeeded"
-    EXHAUSTED = "exhausted", "given up"
-    CANCELLED = "cancelled", "not to be sent"
-
-
-class Trigger(models.TextChoices):
-    AUTO = "auto", "automatic"
-    MANUAL = "manual"
-    TEST = "test"
-
-
-class DeliveryQuerySet(BusinessQuerySet):
-    def due(self, now: datetime) -> Self:
-        return self.filter(status=DeliveryStatus.PENDING, next_attempt_at__lte=now)
-
-    def lost(self, now: datetime) -> Self:
-        """Claimed by a worker that did not come back in time."""
-        return self.filter(status=DeliveryStatus.IN_FLIGHT, lease_until__lte=now)
+    @property
+    def object_key(self) -> str:
+        """The object that it is about, such as `appointment:4812`; empty if it has no id."""
+        return "" if self.object_id is None else f"{self.type.partition('.')[0]}:{self.object_id}"
 
 
 class Delivery(BusinessOwned):
-    """One event on its way to one endpoint."""
+    """One event to one endpoint: its schedule, lease and latest result."""
 
-    # Written three times on its way, into each index.
-    business = models.ForeignKey(
-        Business, on_delete=models.CASCADE, related_name="+", db_index=False
-    )
+    # No index of their own: a delivery is written three times, each time into every index.
     event = models.ForeignKey(
         Event, on_delete=models.CASCADE, related_name="deliveries", db_index=False
     )
@@ -194,21 +236,23 @@ class Delivery(BusinessOwned):
         Endpoint, on_delete=models.CASCADE, related_name="deliveries", db_index=False
     )
     status = models.CharField(max_length=9, choices=DeliveryStatus, default=DeliveryStatus.PENDING)
+    # The event's object, if the endpoint receives events in order; else empty.
+    object_key = models.CharField(max_length=40, default="", db_default="", editable=False)
     # Why the next attempt is made.
-    trigger = models.CharField(max_length=6, choices=Trigger, default=Trigger.AUTO)
-    # When the next attempt is due; of what is settled, when it was.
+    trigger = models.CharField(max_length=6, choices=AttemptTrigger, default=AttemptTrigger.AUTO)
+    # When the next attempt is due; once the delivery is final, when it became so.
     next_attempt_at = models.DateTimeField()
-    # The automatic attempt that is planned; a manual one in between leaves it as it is.
+    # The scheduled automatic retry; a manual attempt in between does not change it.
     retry_at = models.DateTimeField(null=True, blank=True)
     attempt_count = models.PositiveIntegerField("attempts", default=0)
-    # Automatic attempts that failed; and attempts that a lost worker left open, which cost none.
+    # Failed automatic attempts; and attempts of lost workers, which cost no retry.
     failure_count = models.PositiveSmallIntegerField(default=0)
     loss_count = models.PositiveSmallIntegerField(default=0)
     delivered_at = models.DateTimeField(null=True, blank=True)
-    # Of the latest attempt that has ended: what lists show and filter by.
+    # Of the latest finished attempt: lists show and filter by these.
     last_http_status = models.PositiveSmallIntegerField("HTTP status", null=True, blank=True)
     last_error = models.CharField(max_length=20, blank=True, default="")
-    # The claim: who holds the token may settle it, until then.
+    # The lease: its holder may record the result until `lease_until`.
     lease_token = models.UUIDField(null=True, blank=True, editable=False)
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
 
@@ -230,6 +274,12 @@ class Delivery(BusinessOwned):
             ),
             models.Index(
                 fields=["endpoint"], condition=Q(status="in_flight"), name="delivery_in_flight"
+            ),
+            # Empty unless an endpoint receives events in order.
+            models.Index(
+                fields=["endpoint", "object_key", "event"],
+                condition=~Q(object_key="") & Q(status__in=("pending", "in_flight")),
+                name="delivery_in_turn",
             ),
             models.Index(
                 fields=["lease_until"], condition=Q(status="in_flight"), name="delivery_lease"
@@ -254,25 +304,12 @@ class Delivery(BusinessOwned):
         return f"delivery {self.pk}"
 
 
-class Outcome(models.TextChoices):
-    """How an attempt ended. All but the first three are the error classes of the API."""
-
-    IN_FLIGHT = "in_flight", "under way"
-    SUCCEEDED = "succeeded"
-    HTTP_ERROR = "http_error", "not a 2xx"
-    TIMEOUT = "timeout", "no answer in time"
-    DNS_ERROR = "dns_error", "name not found"
-    CONNECT_ERROR = "connect_error", "no connection"
-    TLS_ERROR = "tls_error", "no trusted connection"
-    BLOCKED_DESTINATION = "blocked_destination", "address not allowed"
-    PROTOCOL_ERROR = "protocol_error", "no valid HTTP answer"
-    WORKER_LOST = "worker_lost", "our worker was lost"
-
-
 class Attempt(models.Model):
-    """One request. Written before it leaves, so that one which a crash cuts short has a row too."""
+    """One request. Written before it is sent, so that one cut short by a crash has a row too."""
 
-    business = models.ForeignKey(Business, on_delete=models.CASCADE, related_name="+")
+    business = models.ForeignKey(
+        Business, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
     endpoint = models.ForeignKey(
         Endpoint, on_delete=models.CASCADE, related_name="attempts", db_index=False
     )
@@ -280,19 +317,21 @@ class Attempt(models.Model):
         Delivery, on_delete=models.CASCADE, related_name="attempts", db_index=False
     )
     number = models.PositiveIntegerField()
-    trigger = models.CharField(max_length=6, choices=Trigger)
+    trigger = models.CharField(max_length=6, choices=AttemptTrigger)
     url = models.CharField("URL", max_length=MAX_URL_LENGTH)
     request_headers = models.JSONField()
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
-    outcome = models.CharField(max_length=20, choices=Outcome, default=Outcome.IN_FLIGHT)
+    outcome = models.CharField(
+        max_length=20, choices=AttemptOutcome, default=AttemptOutcome.IN_FLIGHT
+    )
     http_status = models.PositiveSmallIntegerField("HTTP status", null=True, blank=True)
     error_message = models.CharField(max_length=200, blank=True, default="")
     duration_ms = models.PositiveIntegerField(null=True, blank=True)
-    # Bytes: an answer may hold NUL or broken UTF-8, which no text column takes.
+    # Bytes: a response may hold NUL or invalid UTF-8, which no text column stores.
     response_body = models.BinaryField(default=b"")
     response_truncated = models.BooleanField(default=False)
-    # Of a kept connection that turned out to be closed: the request went out once more.
+    # How often a reused connection turned out to be closed and the request was sent again.
     reconnects = models.PositiveSmallIntegerField(default=0)
 
     objects = BusinessQuerySet.as_manager()

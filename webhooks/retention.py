@@ -1,5 +1,4 @@
-"""How long is the log kept? Events go with their deliveries and attempts, in small batches, so that
-no delivery waits for the broom."""
+"""Deletes old events with their deliveries and attempts, in small batches that block no delivery."""
 
 from __future__ import annotations
 
@@ -8,15 +7,15 @@ from typing import Final
 
 from django.db.models import Exists, OuterRef
 
-from kaivox.businesses.write_lock import atomic_write
+from kaivox.db.transactions import atomic_write
 from webhooks.models import Attempt, Delivery, DeliveryStatus, Endpoint, Event
 
-_AT_ONCE: Final = 500
-_UNSETTLED: Final = (DeliveryStatus.PENDING, DeliveryStatus.IN_FLIGHT)
+_BATCH_SIZE: Final = 500
+_UNFINISHED: Final = (DeliveryStatus.PENDING, DeliveryStatus.IN_FLIGHT)
 
 
 def prune(*, before: datetime) -> int:
-    """Deletes settled events from before that instant; returns how many."""
+    """Deletes events from before that instant without unfinished deliveries; returns how many."""
     deleted = 0
     while batch := _prune_some(before):
         deleted += batch
@@ -25,10 +24,10 @@ def prune(*, before: datetime) -> int:
 
 @atomic_write
 def _prune_some(before: datetime) -> int:
-    unsettled = Delivery.objects.filter(event=OuterRef("pk"), status__in=_UNSETTLED)
-    old = Event.objects.filter(~Exists(unsettled), occurred_at__lt=before)
-    # Skips what another broom holds: two on two machines do not wait for each other.
-    rows = old.select_for_update(skip_locked=True).order_by("occurred_at").only("pk")[:_AT_ONCE]
+    unfinished = Delivery.objects.filter(event=OuterRef("pk"), status__in=_UNFINISHED)
+    old = Event.objects.filter(~Exists(unfinished), occurred_at__lt=before)
+    # Skips locked rows: concurrent tasks on two machines do not wait for each other.
+    rows = old.select_for_update(skip_locked=True).order_by("occurred_at").only("pk")[:_BATCH_SIZE]
     ids = [event.pk for event in rows]
     if ids:
         Attempt.objects.filter(delivery__event__in=ids).delete()

@@ -1,9 +1,9 @@
-"""How does a receiver know that a request is ours, and fresh?
+"""HMAC-SHA256 signatures of webhook requests.
 
 Each request carries two signatures of the same body. `X-KaiVox-Signature` is in Stripe's form
 (docs.stripe.com/webhooks/signature), the `webhook-*` trio in that of Standard Webhooks 1.0
 (standardwebhooks.com), so that stock libraries verify both. The time is signed with the body: an
-old request cannot be sent again later.
+recorded request cannot be replayed later.
 """
 
 from __future__ import annotations
@@ -31,8 +31,7 @@ def signature_headers(
 ) -> dict[str, str]:
     """The four signature headers of one request made at `timestamp` (Unix seconds).
 
-    One signature for each of `secrets`, newest first: while a rotation is under way the receiver
-    may know either.
+    One signature for each of `secrets`, newest first: during a rotation the receiver may know either.
     """
     ours = f"{timestamp}.".encode() + body
     standard = f"{event_id}.".encode() + ours
@@ -53,7 +52,8 @@ def verify(body: bytes, header: str, secret: str, *, now: float, tolerance: int 
     """Whether `header` (X-KaiVox-Signature) signs `body` within `tolerance` seconds of `now`."""
     parts = [part.partition("=") for part in header.split(",")]
     times = [value for name, _, value in parts if name == "t"]
-    if len(times) != 1 or not times[0].isascii() or not times[0].isdigit():
+    # More than 4,300 digits are a ValueError of `int`.
+    if len(times) != 1 or not times[0].isascii() or not times[0].isdigit() or len(times[0]) > 15:
         return False
     if abs(now - int(times[0])) > tolerance:
         return False

@@ -1,65 +1,50 @@
-"""When webhooks go out: on a hint, and every two seconds in any case."""
+"""Celery tasks of webhooks: delivery on a wake-up and every two seconds, e-mails, retention."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 from celery import shared_task
 from celery.signals import worker_shutting_down
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
-from django.utils import timezone
 
-from kaivox.errors import Unavailable
-from webhooks.dispatch import dispatcher
-from webhooks.endpoint_health import call_off_stranded
-from webhooks.notices import send_due_notices
-from webhooks.outbox import release_lost
+from kaivox.db.clock import database_now
+from webhooks.authorization import pause_endpoints_of_ended_keys
+from webhooks.circuit_breaker import cancel_stranded
+from webhooks.delivery_queue import release_expired_leases
+from webhooks.dispatcher import dispatcher
+from webhooks.notifications import send_due_notifications
 from webhooks.retention import prune
-
-logger = logging.getLogger(__name__)
 
 
 @shared_task(name="webhooks.deliver_due")
 def deliver_due() -> None:
-    """Sends what is due."""
-    with _database_may_be_away():
-        dispatcher.run()
+    """Sends due deliveries."""
+    dispatcher.run()
 
 
 @shared_task(name="webhooks.sweep")
 def sweep() -> None:
-    """Takes up what lost workers left, then sends what is due."""
-    with _database_may_be_away():
-        release_lost(now=timezone.now())
-        dispatcher.run()
+    """Releases the leases of lost workers, then sends due deliveries."""
+    release_expired_leases(now=database_now())
+    dispatcher.run()
 
 
 @shared_task(name="webhooks.send_notices")
-def send_notices() -> None:
-    """Tells businesses of endpoints that were switched off."""
-    send_due_notices(now=timezone.now())
+def send_notifications() -> None:
+    """Pauses endpoints whose key has ended, and e-mails businesses about disabled endpoints."""
+    pause_endpoints_of_ended_keys(now=database_now())
+    send_due_notifications(now=database_now())
 
 
 @shared_task(name="webhooks.prune")
 def prune_log() -> None:
-    """Deletes what is older than the log is kept."""
-    call_off_stranded(now=timezone.now())
-    prune(before=timezone.now() - timedelta(days=settings.WEBHOOK_RETENTION_DAYS))
-
-
-@contextmanager
-def _database_may_be_away() -> Iterator[None]:
-    """One line in the log, not a traceback every two seconds: the next sweep tries again."""
-    try:
-        yield
-    except (OperationalError, InterfaceError, Unavailable) as error:
-        logger.warning("Webhooks wait for the database: %s", str(error).partition("\n")[0])
+    """Deletes log rows older than WEBHOOK_RETENTION_DAYS."""
+    now = database_now()
+    cancel_stranded(now=now)
+    prune(before=now - timedelta(days=settings.WEBHOOK_RETENTION_DAYS))
 
 
 @worker_shutting_down.connect
-def _finish_what_is_under_way(**_: object) -> None:
+def _stop_claiming(**_: object) -> None:
     dispatcher.stop()

@@ -1,5 +1,8 @@
+"""API of webhook endpoints, the delivery log and event types."""
+
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -11,15 +14,16 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kaivox.api.fields import parse_id
-from kaivox.api.responses import Answer
-from kaivox.api.views import FramedView
+from kaivox.api.responses import EnvelopeResponse
+from kaivox.api.values import parse_id
+from kaivox.api.views import ApiView
 from kaivox.api.viewsets import BusinessViewSet, ListMixin, ReadViewSet
+from kaivox.businesses.auth.permissions import require_scope
 from kaivox.errors import NotFound
 from webhooks import operations
-from webhooks.event_types import EVENT_TYPES
+from webhooks.endpoint_stats import endpoint_stats
+from webhooks.event_types import ALL_EVENTS, EVENT_TYPES, read_scopes_of
 from webhooks.filters import DeliveryFilters
-from webhooks.health import health_of
 from webhooks.models import Attempt, Delivery, Endpoint
 from webhooks.serializers import (
     DeliveryDetailSerializer,
@@ -30,6 +34,7 @@ from webhooks.serializers import (
     EndpointWithSecretSerializer,
     EventTypeSerializer,
     NewEndpoint,
+    NoFields,
     Recovery,
     SecretRotation,
     TestEvent,
@@ -48,10 +53,11 @@ _REPLAYED = {
 
 
 class EndpointViewSet(ReadViewSet):
-    """Receivers of events. Each event goes once to every active one that subscribes to its type."""
+    """Receivers of events. Each event is sent to every active one that subscribes to its type."""
 
     scope = "webhooks"
-    queryset = Endpoint.objects.kept()
+    staff_actions = ("test",)
+    queryset = Endpoint.objects.not_deleted().select_related("created_by_key")
     serializer_class = EndpointSerializer
     ordering = "-created_at"
     ordering_fields = ("created_at", "updated_at")
@@ -65,50 +71,68 @@ class EndpointViewSet(ReadViewSet):
 
     @extend_schema(request=NewEndpoint, responses={201: EndpointWithSecretSerializer})
     def create(self, request: Request) -> Response:
-        """Register a receiver. The answer holds its `secret`, which is not shown again."""
+        """Register a receiver. The response has its `secret`, which is not shown again."""
         body = self.body(NewEndpoint)
         is_active = body.pop("is_active", True)
-        endpoint = operations.register_endpoint(business=self.business, **body)
+        self._require_scopes_of(body.get("event_types", [ALL_EVENTS]), "to subscribe to it")
+        now = timezone.now()
+        endpoint = operations.register_endpoint(
+            business=self.business, actor=self.actor, now=now, **body
+        )
         if not is_active:
             endpoint = operations.update_endpoint(
-                endpoint=endpoint, is_active=False, now=timezone.now()
+                endpoint=endpoint, is_active=False, now=now, actor=self.actor
             )
         location = request.build_absolute_uri(f"/api/v1/webhooks/{endpoint.pk}")
-        return _show_secret(endpoint, status=201, headers={"Location": location})
+        return self._show_secret(endpoint, status=201, headers={"Location": location})
 
     @extend_schema(request=EndpointPatch, responses=EndpointSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Change a receiver. `is_active: false` calls off what waits for it; `true` begins anew with
-        the events from then on (see `recover` for those in between)."""
+        """Change a receiver. `is_active: false` cancels its pending deliveries; with `true` it receives
+        events from then on (see `recover` for those in between)."""
         endpoint = self.get_object()
+        changes = self.body(EndpointPatch, change=endpoint)
+        if changes.get("is_active") or changes.keys() & {
+            "url",
+            "event_types",
+            "filters",
+            "headers",
+        }:
+            names = changes.get("event_types") or endpoint.event_types
+            self._require_scopes_of(names, "to have such events sent")
         changed = operations.update_endpoint(
             endpoint=endpoint,
-            expected=self.if_match(endpoint),
+            expected=self.expected_version(endpoint),
             now=timezone.now(),
-            **self.body(EndpointPatch, partial=True),
+            actor=self.actor,
+            **changes,
         )
         return self.show(changed)
 
     @extend_schema(responses={200: _DELETED})
     def destroy(self, request: Request, pk: str) -> Response:
-        """Delete a receiver. Nothing more is sent to it; its log stays as long as any."""
+        """Delete a receiver. Nothing more is sent to it; its log is stored for 30 days as any."""
         endpoint = self.get_object()
         operations.delete_endpoint(
-            endpoint=endpoint, expected=self.if_match(endpoint), now=timezone.now()
+            endpoint=endpoint,
+            expected=self.expected_version(endpoint),
+            now=timezone.now(),
+            actor=self.actor,
         )
-        return Answer({"id": endpoint.pk, "deleted": True})
+        return EnvelopeResponse({"id": endpoint.pk, "deleted": True})
 
     @extend_schema(
         operation_id="test_webhook", request=TestEvent, responses={202: DeliverySerializer}
     )
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: str) -> Response:
-        """Send the example of an event type, signed like any event, to this receiver alone."""
-        endpoint = self.get_object()
+        """Send the example of an event type, signed like any event, to this receiver only."""
+        endpoint, event_type = self.get_object(), self.body(TestEvent)["event_type"]
+        self._require_scopes_of([event_type], "to send an example of it")
         delivery = operations.send_test_event(
-            endpoint=endpoint, type=self.body(TestEvent)["event_type"], now=timezone.now()
+            endpoint=endpoint, type=event_type, now=timezone.now()
         )
-        return _accepted(delivery)
+        return EnvelopeResponse(DeliverySerializer.render(delivery), status=202)
 
     @extend_schema(
         operation_id="rotate_webhook_secret",
@@ -117,34 +141,48 @@ class EndpointViewSet(ReadViewSet):
     )
     @action(detail=True, methods=["post"], url_path="rotate-secret")
     def rotate_secret(self, request: Request, pk: str) -> Response:
-        """Make a new secret. For the grace every request carries the signatures of both."""
+        """Make a new secret. During the grace period requests are signed with both."""
         endpoint = self.get_object()
         grace = timedelta(seconds=self.body(SecretRotation)["grace_seconds"])
-        return _show_secret(
-            operations.rotate_secret(endpoint=endpoint, grace=grace, now=timezone.now())
+        rotated = operations.rotate_secret(
+            endpoint=endpoint, grace=grace, now=timezone.now(), actor=self.actor
         )
+        return self._show_secret(rotated)
 
     @extend_schema(operation_id="recover_webhook", request=Recovery, responses={202: _REPLAYED})
     @action(detail=True, methods=["post"])
     def recover(self, request: Request, pk: str) -> Response:
-        """Send again what this receiver missed since an instant: deliveries that were given up or
-        called off, and events that happened while it was switched off."""
+        """Send what this receiver missed since an instant: failed and cancelled deliveries, and events
+        that happened while it was switched off."""
         endpoint = self.get_object()
-        replayed = operations.recover(endpoint=endpoint, now=timezone.now(), **self.body(Recovery))
-        return Answer({"replayed": replayed}, status=202)
+        self._require_scopes_of(endpoint.event_types, "to have such events sent again")
+        replayed = operations.replay(endpoint=endpoint, now=timezone.now(), **self.body(Recovery))
+        return EnvelopeResponse({"replayed": replayed}, status=202)
 
     @extend_schema(operation_id="get_webhook_health", responses=EndpointHealthSerializer)
     @action(detail=True, methods=["get"])
     def health(self, request: Request, pk: str) -> Response:
-        """How this receiver has fared in the last 24 hours."""
-        health = health_of(self.get_object(), now=timezone.now())
-        return Answer(EndpointHealthSerializer.render(health))
+        """Statistics of this receiver over the last 24 hours."""
+        health = endpoint_stats(self.get_object(), now=timezone.now())
+        return EnvelopeResponse(EndpointHealthSerializer.render(health))
+
+    def _require_scopes_of(self, names: Iterable[str], purpose: str) -> None:
+        for scope in read_scopes_of(names):
+            require_scope(self.request.auth, scope, purpose=purpose)
+
+    def _show_secret(self, endpoint: Endpoint, **kwargs: Any) -> EnvelopeResponse:
+        shown = EndpointWithSecretSerializer.render(endpoint)
+        written = ("secret", "previous_secret_expires_at")
+        response = self.show_written(shown, written=written, **kwargs)
+        response.secret_fields = ("secret",)
+        return response
 
 
 class DeliveryViewSet(ReadViewSet):
-    """The delivery log: each event to each receiver, with every attempt."""
+    """The delivery log: the log of attempts, by event and receiver."""
 
     scope = "webhooks"
+    staff_actions = ("redeliver",)
     queryset = Delivery.objects.select_related("event").defer("event__body")
     serializer_class = DeliverySerializer
     detail_serializer_class = DeliveryDetailSerializer
@@ -159,14 +197,31 @@ class DeliveryViewSet(ReadViewSet):
         attempts = Prefetch("attempts", Attempt.objects.order_by("number"))
         return rows.defer(None).prefetch_related(attempts)
 
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """One delivery, with the body that was sent and every attempt. Also needs the read scope of
+        the event's resource."""
+        delivery = self.get_object()
+        self._require_event_scope(delivery, "to read it")
+        return self.show(delivery)
+
     @extend_schema(
         operation_id="redeliver_delivery", request=None, responses={202: DeliverySerializer}
     )
     @action(detail=True, methods=["post"])
     def redeliver(self, request: Request, pk: str) -> Response:
-        """Send it once more, now: the same id, the same bytes, a new signature."""
-        delivery = operations.redeliver(delivery=self.get_object(), now=timezone.now())
-        return _accepted(delivery)
+        """Send it once more now: same id, same bytes, new signature."""
+        delivery = self.get_object()
+        self._require_event_scope(delivery, "to have it sent again")
+        self.body(NoFields)
+        delivery = operations.redeliver(delivery=delivery, now=timezone.now())
+        shown = DeliverySerializer.render(delivery)
+        return self.show_written(
+            shown, status=202, written=("status", "next_attempt_at"), is_new=False
+        )
+
+    def _require_event_scope(self, delivery: Delivery, purpose: str) -> None:
+        for scope in read_scopes_of([delivery.event.type]):
+            require_scope(self.request.auth, scope, purpose=purpose)
 
 
 class EndpointDeliveryViewSet(ListMixin, BusinessViewSet):
@@ -181,30 +236,22 @@ class EndpointDeliveryViewSet(ListMixin, BusinessViewSet):
 
     def get_queryset(self) -> QuerySet[Delivery]:
         endpoint_id = parse_id(self.kwargs["endpoint_pk"])
-        mine = Endpoint.objects.kept().for_business(self.business)
-        if endpoint_id is None or not mine.filter(pk=endpoint_id).exists():
+        own = Endpoint.objects.not_deleted().for_business(self.business)
+        if endpoint_id is None or not own.filter(pk=endpoint_id).exists():
             raise NotFound
         return super().get_queryset().filter(endpoint=endpoint_id)
 
     def list(self, request: Request, endpoint_pk: str = "") -> HttpResponseBase:
-        """What was sent to this receiver, newest first."""
+        """The deliveries to this receiver, newest first."""
         return super().list(request)
 
 
-class EventTypes(FramedView):
-    """What can happen, with the `data` that a receiver gets."""
+class EventTypes(ApiView):
+    """The event types, each with an example of its `data`."""
 
     scope = "webhooks"
 
     @extend_schema(responses=EventTypeSerializer(many=True))
     def get(self, request: Request) -> Response:
         """All event types, each with an example."""
-        return Answer([EventTypeSerializer.render(kind) for kind in EVENT_TYPES.values()])
-
-
-def _show_secret(endpoint: Endpoint, **kwargs: Any) -> Answer:
-    return Answer(EndpointWithSecretSerializer.render(endpoint), **kwargs)
-
-
-def _accepted(delivery: Delivery) -> Answer:
-    return Answer(DeliverySerializer.render(delivery), status=202)
+        return EnvelopeResponse([EventTypeSerializer.render(kind) for kind in EVENT_TYPES.values()])

@@ -1,8 +1,8 @@
-"""Which voice providers are there? One small module each, with two functions.
+"""Voice providers that send messages about calls: one module each, with two functions.
 
 `is_signed(incoming, secret, now)`: whether the message was signed with the account's secret.
-`read(incoming)`: what it tells, as a CallReport, or None where it tells nothing about a call.
-Raises Unreadable.
+`read(incoming)`: its facts as a CallReport, or None where the message is not about a call's state.
+Raises UnparsableMessage.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, Protocol
 
+from calls.call_report import CallReport
 from calls.models import Provider
-from calls.providers import engine, retell, twilio, vapi, vobiz
+from calls.providers import kaivox, retell, twilio, vapi, vobiz
 from calls.providers.incoming import Incoming
-from calls.report import CallReport
 
 
 class ProviderModule(Protocol):
@@ -24,7 +24,7 @@ class ProviderModule(Protocol):
 
 
 PROVIDERS: Final[Mapping[str, ProviderModule]] = {
-    Provider.KAIVOX: engine,
+    Provider.KAIVOX: kaivox,
     Provider.TWILIO: twilio,
     Provider.VOBIZ: vobiz,
     Provider.VAPI: vapi,

@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from calls.report import Unreadable
+from calls.call_report import MAX_CALL, NotJson, UnparsableMessage
+from kaivox.api.parsers import InvalidJson, decode_object
 
-# Neither can be stored; a provider's text is kept without it rather than refused.
+# Neither can be stored; a provider's text is stored without them rather than rejected.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+# JSON can hold them escaped only: decoders reject the bare bytes.
+_UNSTORABLE_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +31,28 @@ class Incoming:
     def header(self, name: str) -> str:
         return self.headers.get(name.lower(), "")
 
-    def json(self) -> dict[str, Any]:
-        """Raises Unreadable."""
+    def bearer_token(self) -> str:
+        """The token of `Authorization: Bearer`, else empty."""
+        scheme, _, token = self.header("Authorization").strip().partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else ""
+
+    def json(self, *, bounded: bool = False) -> dict[str, Any]:
+        """The body as an object; `bounded`: decoded as bodies of the API are.
+
+        Raises UnparsableMessage.
+        """
         try:
-            value = json.loads(self.body)
+            value = decode_object(self.body)[0] if bounded else json.loads(self.body)
+        except InvalidJson as error:
+            raise NotJson(str(error)) from error
         except (ValueError, RecursionError) as error:
-            raise Unreadable(f"Not JSON: {error}"[:300]) from error
+            raise NotJson(f"Not JSON: {error}"[:300]) from error
         if not isinstance(value, dict):
-            raise Unreadable("Not a JSON object.")
-        return dict(_storable(value))
+            raise NotJson("Not a JSON object.")
+        return dict(_storable(value)) if _UNSTORABLE_ESCAPE.search(self.body) else value
 
     def form(self) -> dict[str, str]:
-        """Form fields, or those of a flat JSON object. Raises Unreadable."""
+        """Form fields, or those of a flat JSON object. Raises UnparsableMessage."""
         if "json" in self.content_type:
             return {name: str(value) for name, value in self.json().items() if value is not None}
         return {name: _UNSTORABLE.sub("", value) for name, value in self.pairs()}
@@ -49,7 +62,7 @@ class Incoming:
             text = self.body.decode()
             return parse_qsl(text, keep_blank_values=True, max_num_fields=1000, errors="replace")
         except ValueError as error:
-            raise Unreadable("Not a form.") from error
+            raise UnparsableMessage("Not a form.") from error
 
 
 def _storable(value: Any) -> Any:
@@ -63,7 +76,7 @@ def _storable(value: Any) -> Any:
 
 
 def same(one: str, other: str) -> bool:
-    """Compares in a time that tells nothing; text of any kind, none equals none."""
+    """Constant-time comparison of two texts; an empty one equals none."""
     return bool(one) and hmac.compare_digest(one.encode(), other.encode())
 
 
@@ -78,6 +91,7 @@ def items_of(value: Any) -> list[Mapping[str, Any]]:
 
 
 def number_of_seconds(value: Any) -> float | None:
-    """An offset; anything but a number is unknown."""
-    known = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if known else None
+    """An offset; anything but a number of at most a day is unknown."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) <= MAX_CALL.total_seconds() else None

@@ -13,20 +13,24 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from calls.models import Direction, Outcome, Sentiment, Status
+from calls.call_report import (
+    CallReport,
+    choice_of,
+    instant_of,
+    link_of,
+    number_of,
+    text_of,
+    whole_seconds,
+)
+from calls.models import CallOutcome, CallStatus, Direction, Sentiment
+from calls.providers.end_reasons import status_of
 from calls.providers.incoming import Incoming, items_of, mapping_of, number_of_seconds, same
-from calls.report import CallReport, instant_of, link_of, number_of, text_of, whole_seconds
-from calls.transcripts import Turn, turn
+from calls.transcripts import Turn, turn, turns_of_text
 
 TOLERANCE: Final = timedelta(minutes=5)
 _SIGNATURE = re.compile(r"v=(\d{1,16}),d=([0-9a-f]{64})", re.ASCII)
-_SPEAKER: Final = {"agent": "agent", "user": "caller"}
-_NOBODY_CAME: Final = frozenset(
-    {"dial_busy", "dial_failed", "dial_no_answer", "invalid_destination", "user_declined"}
-    | {"registered_call_timeout", "error_user_not_joined", "marked_as_spam", "network_blocked"}
-)
-# Retell's side could not go on.
-_BROKE: Final = ("error_", "telephony_provider_", "sip_routing", "concurrency_", "no_valid_payment")
+# `transfer_target`: the person to whom the call was handed over.
+_SPEAKER: Final = {"agent": "agent", "user": "caller", "transfer_target": "agent"}
 
 
 def is_signed(incoming: Incoming, secret: str, now: datetime) -> bool:
@@ -43,27 +47,28 @@ def read(incoming: Incoming) -> CallReport | None:
     if event not in ("call_started", "call_ended", "call_analyzed"):
         return None
     if event == "call_started":
-        return CallReport(status=Status.IN_PROGRESS, **_facts(call))
+        return CallReport(status=CallStatus.IN_PROGRESS, **_facts(call))
     return _read_end(call, analyzed=event == "call_analyzed")
 
 
 def _read_end(call: Mapping[str, Any], *, analyzed: bool) -> CallReport:
     analysis = mapping_of(call.get("call_analysis"))
     reason = text_of(call.get("disconnection_reason"), 100)
-    turns = _turns(call.get("transcript_object"))
+    turns = _turns_of_call(call)
     facts = _facts(call)
-    spoke = any(one["speaker"] == "caller" for one in turns)
-    sentiment = text_of(analysis.get("user_sentiment")).lower()
+    heard = any(one["speaker"] == "caller" for one in turns)
     milliseconds = number_of_seconds(call.get("duration_ms"))
     return CallReport(
-        status=_end(reason, spoke=spoke, inbound=facts["direction"] != Direction.OUTBOUND),
+        status=status_of(
+            "retell", reason, heard=heard, inbound=facts["direction"] != Direction.OUTBOUND
+        ),
         ended_at=instant_of(call.get("end_timestamp")),
         duration_seconds=whole_seconds(None if milliseconds is None else milliseconds / 1000),
         end_reason=reason,
         outcome=_outcome(reason, analysis),
-        sentiment=sentiment if sentiment in Sentiment.values else "",
+        sentiment=choice_of(analysis.get("user_sentiment"), Sentiment.values),
         summary=text_of(analysis.get("call_summary")),
-        recording_url=link_of(call.get("recording_url")),
+        recording_url=link_of(call.get("scrubbed_recording_url") or call.get("recording_url")),
         turns=turns,
         more_to_come=not analyzed,
         **facts,
@@ -71,30 +76,33 @@ def _read_end(call: Mapping[str, Any], *, analyzed: bool) -> CallReport:
 
 
 def _facts(call: Mapping[str, Any]) -> dict[str, Any]:
-    direction = call.get("direction")
     return {
         "provider_call_id": text_of(call.get("call_id"), 201),
-        "direction": direction if direction in Direction.values else "",
+        "direction": choice_of(call.get("direction"), Direction.values),
         "from_number": number_of(call.get("from_number")),
         "to_number": number_of(call.get("to_number")),
         "started_at": instant_of(call.get("start_timestamp")),
     }
 
 
-def _end(reason: str, *, spoke: bool, inbound: bool) -> Status:
-    if reason in _NOBODY_CAME:
-        return Status.MISSED
-    if reason.startswith(_BROKE) and not spoke:
-        # Somebody called and nobody answered them: for the business that is a missed call.
-        return Status.MISSED if inbound else Status.FAILED
-    return Status.COMPLETED
-
-
 def _outcome(reason: str, analysis: Mapping[str, Any]) -> str:
     if reason in ("voicemail_reached", "machine_detected") or analysis.get("in_voicemail") is True:
-        return Outcome.VOICEMAIL
-    told = text_of(mapping_of(analysis.get("custom_analysis_data")).get("outcome")).lower()
-    return told if told in Outcome.values else ""
+        return CallOutcome.VOICEMAIL
+    values = mapping_of(analysis.get("custom_analysis_data"))
+    return choice_of(values.get("outcome"), CallOutcome.values)
+
+
+def _turns_of_call(call: Mapping[str, Any]) -> list[Turn]:
+    """What was said, without personal data where the account's storage setting removes it; of
+    the text alone where Retell sends no more."""
+    for name in (
+        "scrubbed_transcript_with_tool_calls",
+        "transcript_object",
+        "transcript_with_tool_calls",
+    ):
+        if turns := _turns(call.get(name)):
+            return turns
+    return turns_of_text(text_of(call.get("transcript"), 1_000_000))
 
 
 def _turns(transcript: Any) -> list[Turn]:

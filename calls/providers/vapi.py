@@ -1,37 +1,69 @@
 """Vapi: the server messages `status-update` and `end-of-call-report`.
 
 docs.vapi.ai/server-url/events, /end-of-call-report and /server-authentication (November 2026). The
-server secret arrives as `X-Vapi-Secret` or as a bearer token, or signs the body (HMAC-SHA256, hex,
-`X-Vapi-Signature`), as the credential in Vapi's dashboard is set up.
+server secret arrives as `X-Vapi-Secret` or as a bearer token, or signs the body (HMAC-SHA256), as the
+credential in Vapi's dashboard is set up: `X-Signature` over `{X-Timestamp}.{body}`, which are its
+defaults, or `X-Vapi-Signature` over the body alone.
 """
 
 from __future__ import annotations
 
+import base64
 import hmac
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from calls.models import Direction, Outcome, Sentiment, Status
+from calls.call_report import (
+    CallReport,
+    choice_of,
+    instant_of,
+    link_of,
+    name_of,
+    number_of,
+    text_of,
+    whole_seconds,
+)
+from calls.models import CallOutcome, CallStatus, Direction, Sentiment
+from calls.providers.end_reasons import BROKEN, kind_of, status_of
 from calls.providers.incoming import Incoming, items_of, mapping_of, number_of_seconds, same
-from calls.report import CallReport, instant_of, link_of, number_of, text_of, whole_seconds
-from calls.transcripts import Turn, turn
+from calls.transcripts import Turn, turn, turns_of_text
 
 _SPEAKER: Final = {"bot": "agent", "assistant": "agent", "user": "caller"}
-_NOBODY_CAME: Final = frozenset(
-    {"customer-busy", "customer-did-not-answer", "customer-did-not-give-microphone-permission"}
-    | {"twilio-failed-to-connect-call", "vonage-failed-to-connect-call", "vonage-rejected"}
-    | {"assistant-join-timed-out", "vonage-disconnected", "customer-out-of-reach"}
-)
+TOLERANCE: Final = timedelta(minutes=5)
+_FOUND: Final = ("sentiment", "outcome", "summary")
 
 
 def is_signed(incoming: Incoming, secret: str, now: datetime) -> bool:
-    bearer = incoming.header("Authorization").partition(" ")
-    given = incoming.header("X-Vapi-Secret") or (bearer[2] if bearer[0].lower() == "bearer" else "")
-    if given:
-        return same(given.strip(), secret)
-    signature = incoming.header("X-Vapi-Signature").removeprefix("sha256=")
-    return same(signature, hmac.digest(secret.encode(), incoming.body, "sha256").hex())
+    token = incoming.header("X-Vapi-Secret").strip() or incoming.bearer_token()
+    if token:
+        return same(token, secret)
+    return _is_hmac_of(incoming.header("X-Vapi-Signature"), incoming.body, secret) or (
+        _is_signed_with_time(incoming, secret, now)
+    )
+
+
+def _is_signed_with_time(incoming: Incoming, secret: str, now: datetime) -> bool:
+    """The defaults of an HMAC credential: `x-signature` over `{timestamp}.{body}`."""
+    stamp = incoming.header("X-Timestamp")
+    if not re.fullmatch(r"\d{1,16}", stamp, re.ASCII):
+        return False
+    seconds = int(stamp) / (1000 if len(stamp) > 11 else 1)
+    if abs(now.timestamp() - seconds) > TOLERANCE.total_seconds():
+        return False
+    return _is_hmac_of(incoming.header("X-Signature"), f"{stamp}.".encode() + incoming.body, secret)
+
+
+def _is_hmac_of(signature: str, signed: bytes, secret: str) -> bool:
+    """SHA-256 in hex or base64, with or without its name before it."""
+    if not signature:
+        return False
+    digest = hmac.digest(secret.encode(), signed, "sha256")
+    signature = signature.removeprefix("sha256=")
+    return same(signature, digest.hex()) or same(
+        signature, base64.b64encode(digest).decode("ascii")
+    )
 
 
 def read(incoming: Incoming) -> CallReport | None:
@@ -43,42 +75,65 @@ def read(incoming: Incoming) -> CallReport | None:
 
 
 def _read_status(message: Mapping[str, Any]) -> CallReport | None:
-    if message.get("status") in ("queued", "scheduled"):
+    if message.get("status") in ("queued", "scheduled", "not-found", "deletion-failed"):
         return None
-    if message.get("status") != "ended":
-        return CallReport(status=Status.IN_PROGRESS, **_facts(message))
-    reason = text_of(message.get("endedReason"), 100)
     facts = _facts(message)
-    # The report follows within seconds, with what was said.
+    reason = text_of(message.get("endedReason"), 100)
+    if message.get("status") != "ended" or kind_of("vapi", reason) == BROKEN:
+        # Whether the caller was heard before an error is in the report, which follows in seconds.
+        return CallReport(status=CallStatus.IN_PROGRESS, **facts)
     return CallReport(
-        status=_end(reason, spoke=True, inbound=facts["direction"] != Direction.OUTBOUND),
-        end_reason=reason,
-        more_to_come=True,
-        **facts,
+        status=CallStatus(kind_of("vapi", reason)), end_reason=reason, more_to_come=True, **facts
     )
 
 
 def _read_report(message: Mapping[str, Any]) -> CallReport:
-    artifact = mapping_of(message.get("artifact"))
-    analysis = mapping_of(message.get("analysis"))
-    found = mapping_of(analysis.get("structuredData"))
-    reason = text_of(message.get("endedReason"), 100)
+    artifact, call = mapping_of(message.get("artifact")), mapping_of(message.get("call"))
+    found = _found(message, artifact)
+    reason = text_of(message.get("endedReason") or call.get("endedReason"), 100)
     turns = _turns(artifact.get("messages") or message.get("messages"))
-    turns = turns or _turns_of_text(artifact.get("transcript") or message.get("transcript"))
+    text = artifact.get("transcript") or message.get("transcript")
+    turns = turns or turns_of_text(text_of(text, 1_000_000))
     facts = _facts(message)
-    spoke = any(one["speaker"] == "caller" for one in turns)
-    sentiment = text_of(found.get("sentiment")).lower()
+    heard = any(one["speaker"] == "caller" for one in turns)
+    inbound = facts["direction"] != Direction.OUTBOUND
     return CallReport(
-        status=_end(reason, spoke=spoke, inbound=facts["direction"] != Direction.OUTBOUND),
-        ended_at=instant_of(message.get("endedAt")),
+        status=status_of("vapi", reason, heard=heard, inbound=inbound),
+        ended_at=instant_of(message.get("endedAt") or call.get("endedAt")),
         duration_seconds=whole_seconds(message.get("durationSeconds")),
         end_reason=reason,
-        outcome=_outcome(reason, text_of(found.get("outcome")).lower()),
-        sentiment=sentiment if sentiment in Sentiment.values else "",
-        summary=text_of(analysis.get("summary") or message.get("summary")),
-        recording_url=link_of(artifact.get("recordingUrl") or message.get("recordingUrl")),
+        outcome=_outcome(reason, found.get("outcome")),
+        sentiment=choice_of(found.get("sentiment"), Sentiment.values),
+        summary=text_of(found.get("summary")),
+        recording_url=_recording(message, artifact),
         turns=turns,
         **facts,
+    )
+
+
+def _found(message: Mapping[str, Any], artifact: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Sentiment, outcome and summary, of the analysis plan or of structured outputs: those have one
+    object with such keys, or one of them as their name."""
+    analysis = mapping_of(message.get("analysis"))
+    found = dict(mapping_of(analysis.get("structuredData")))
+    found["summary"] = analysis.get("summary") or message.get("summary")
+    for output in mapping_of(artifact.get("structuredOutputs")).values():
+        name = text_of(mapping_of(output).get("name")).lower()
+        result = mapping_of(output).get("result")
+        values = result if isinstance(result, dict) else {name: result}
+        for key in _FOUND:
+            found[key] = found.get(key) or values.get(key)
+    return found
+
+
+def _recording(message: Mapping[str, Any], artifact: Mapping[str, Any]) -> str:
+    recording = mapping_of(artifact.get("recording"))
+    mono = mapping_of(recording.get("mono"))
+    return link_of(
+        artifact.get("recordingUrl")
+        or message.get("recordingUrl")
+        or mono.get("combinedUrl")
+        or recording.get("stereoUrl")
     )
 
 
@@ -88,30 +143,22 @@ def _facts(message: Mapping[str, Any]) -> dict[str, Any]:
     customer = mapping_of(message.get("customer") or call.get("customer"))
     ours = mapping_of(message.get("phoneNumber") or call.get("phoneNumber"))
     outbound = call.get("type") == "outboundPhoneCall"
-    theirs, own = number_of(customer.get("number")), number_of(ours.get("number"))
+    theirs = number_of(customer.get("number") or customer.get("sipUri"))
+    own = number_of(ours.get("number") or ours.get("sipUri"))
     return {
         "provider_call_id": text_of(call.get("id"), 201),
         "direction": Direction.OUTBOUND if outbound else Direction.INBOUND,
         "from_number": own if outbound else theirs,
         "to_number": theirs if outbound else own,
-        "caller_name": text_of(customer.get("name"), 200),
+        "caller_name": name_of(customer.get("name")),
         "started_at": instant_of(message.get("startedAt") or call.get("startedAt")),
     }
 
 
-def _end(reason: str, *, spoke: bool, inbound: bool) -> Status:
-    if reason in _NOBODY_CAME or "failed-to-connect" in reason:
-        return Status.MISSED
-    if "error" in reason and not spoke:
-        # Somebody called and nobody answered them: for the business that is a missed call.
-        return Status.MISSED if inbound else Status.FAILED
-    return Status.COMPLETED
-
-
-def _outcome(reason: str, told: str) -> str:
+def _outcome(reason: str, outcome: Any) -> str:
     if reason == "voicemail":
-        return Outcome.VOICEMAIL
-    return told if told in Outcome.values else ""
+        return CallOutcome.VOICEMAIL
+    return choice_of(outcome, CallOutcome.values)
 
 
 def _turns(messages: Any) -> list[Turn]:
@@ -124,18 +171,3 @@ def _turns(messages: Any) -> list[Turn]:
         for one in items_of(messages)
         if one.get("role") in _SPEAKER
     ]
-
-
-def _turns_of_text(transcript: Any) -> list[Turn]:
-    """`AI: Hello.\\nUser: Hi.`; the times are not known."""
-    return list(_spoken_lines(text_of(transcript, 1_000_000).splitlines()))
-
-
-def _spoken_lines(lines: Iterable[str]) -> Iterable[Turn]:
-    for line in lines:
-        who, colon, what = line.partition(":")
-        speaker = {"ai": "agent", "assistant": "agent", "bot": "agent", "user": "caller"}.get(
-            who.strip().lower()
-        )
-        if colon and speaker:
-            yield turn(speaker, what, None)

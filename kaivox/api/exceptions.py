@@ -1,9 +1,10 @@
-"""The one place where a refusal, or a crash, becomes an answer."""
+"""Maps exceptions, crashes included, to error responses. Nothing else does."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
@@ -24,8 +25,11 @@ STATUS_OF = {
     errors.PreconditionFailed: 412,
     errors.Invalid: 422,
     errors.Forbidden: 403,
+    errors.TooManyRequests: 429,
     errors.Unavailable: 503,
 }
+
+MAX_FIELD_ERRORS = 20  # of one response
 
 # DRF's own codes where ours differ.
 _CODE_OF: Mapping[type[drf.APIException], str] = {
@@ -39,62 +43,72 @@ _CODE_OF: Mapping[type[drf.APIException], str] = {
 }
 
 
-class ErrorAnswer(Response):
-    """An answer whose data is the error envelope already."""
+class ErrorResponse(Response):
+    """A response whose data is the error envelope already."""
 
     def __init__(self, body: Mapping[str, Any], status: int, headers: Mapping[str, str]) -> None:
         super().__init__(body, status=status, headers=dict(headers), exception=True)
 
 
-def answer_exception(error: Exception, context: Mapping[str, Any]) -> Response:
+def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
     """REST framework's `EXCEPTION_HANDLER`: every exception of a view, crashes included."""
+    if isinstance(error, errors.Unavailable):
+        # Raised instead of a database error, or for a lock that timed out.
+        logger.error("Unavailable: %s", error.__cause__ or error)
     if isinstance(error, errors.DomainError):
-        return _answer_domain_error(error)
+        return _domain_error_response(error)
     if isinstance(error, Http404):
-        return _answer_domain_error(errors.NotFound())
+        return _domain_error_response(errors.NotFound())
     if isinstance(error, PermissionDenied):
-        return _answer_domain_error(errors.Forbidden())
+        return _domain_error_response(errors.Forbidden())
     if isinstance(error, drf.ValidationError):
-        return _answer_validation_error(error)
+        return _validation_error_response(error)
     if isinstance(error, drf.APIException):
-        return _answer_api_exception(error)
+        return _api_exception_response(error, context)
     if isinstance(error, RequestDataTooBig):
         body = error_body("body_too_large", "The body is larger than 1 MiB.")
-        return ErrorAnswer(body, 413, {})
+        return ErrorResponse(body, 413, {})
     if isinstance(error, SuspiciousOperation):  # more than 1,000 query parameters, for one
-        return ErrorAnswer(error_body("bad_request", "The request cannot be read."), 400, {})
+        return ErrorResponse(error_body("bad_request", "The request cannot be read."), 400, {})
     if isinstance(error, DataError | OverflowError | UnicodeError):
-        # A value that no field caught and no column can hold. Logged: the field should catch it.
-        logger.warning("A value slipped through to the database", exc_info=error)
-        return _answer_domain_error(errors.Invalid())
+        # A value that no field rejected and no column can hold. Logged: the field should reject it.
+        logger.warning("The database rejected a value that validation had passed", exc_info=error)
+        return _domain_error_response(errors.Invalid())
     if is_outage(error):
-        logger.error("The database is away or busy: %s", error)
-        return _answer_domain_error(errors.Unavailable(retry_after=1))
-    return _answer_crash(error, context)
+        logger.error("The database is unavailable or busy: %s", error)
+        return _domain_error_response(errors.Unavailable(retry_after=1))
+    return _crash_response(error, context)
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether the database is away, or busy for longer than we wait."""
+    """Whether the database is unavailable, or busy for longer than we wait."""
     return isinstance(error, OperationalError | InterfaceError)
 
 
-def _answer_domain_error(error: errors.DomainError) -> Response:
+def _domain_error_response(error: errors.DomainError) -> Response:
     status = next(STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF)
     headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
-    body = error_body(error.code, error.message, error.errors, error.meta)
-    return ErrorAnswer(body, status, headers)
+    message = error.message
+    if error.errors and message == errors.Invalid.message:
+        message = _message_of(error.errors)
+    body = error_body(error.code, message, error.errors, error.meta)
+    return ErrorResponse(body, status, headers)
 
 
-def _answer_validation_error(error: drf.ValidationError) -> Response:
+def _validation_error_response(error: drf.ValidationError) -> Response:
     by_field: dict[str, list[str]] = {}
     general: list[str] = []
-    for path, message in _flatten(error.detail):
+    for path, message in islice(_flatten(error.detail), MAX_FIELD_ERRORS):
         if path:
             by_field.setdefault(path, []).append(message)
         else:
             general.append(message)
-    message = " ".join(general) or f"Some values are not valid: {', '.join(by_field)}."
-    return ErrorAnswer(error_body("validation_error", message, by_field), 422, {})
+    message = " ".join(general) or _message_of(by_field)
+    return ErrorResponse(error_body("validation_error", message, by_field), 422, {})
+
+
+def _message_of(by_field: Iterable[str]) -> str:
+    return f"Some values are not valid: {', '.join(by_field)}."
 
 
 def _flatten(detail: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -110,8 +124,8 @@ def _flatten(detail: Any, path: str = "") -> Iterator[tuple[str, str]]:
         yield path, str(detail)
 
 
-def _answer_api_exception(error: drf.APIException) -> Response:
-    headers = {}
+def _api_exception_response(error: drf.APIException, context: Mapping[str, Any]) -> Response:
+    headers = dict(getattr(error, "headers", {}))
     if getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = error.auth_header
     if getattr(error, "wait", None):
@@ -119,14 +133,22 @@ def _answer_api_exception(error: drf.APIException) -> Response:
     detail = error.detail
     code = _CODE_OF.get(type(error)) or str(getattr(detail, "code", error.default_code))
     message = str(detail) if isinstance(detail, str) else str(error.default_detail)
+    if type(error) is drf.UnsupportedMediaType:
+        message = "Send Content-Type: application/json, in UTF-8."
+    elif isinstance(error, drf.MethodNotAllowed):
+        message = f"This method is not allowed here. Allowed: {', '.join(_methods(context))}."
     body = error_body(code, message, getattr(error, "errors", None))
-    return ErrorAnswer(body, error.status_code, headers)
+    return ErrorResponse(body, error.status_code, headers)
 
 
-def _answer_crash(error: Exception, context: Mapping[str, Any]) -> Response:
+def _methods(context: Mapping[str, Any]) -> list[str]:
+    return list(getattr(context.get("view"), "allowed_methods", ()))
+
+
+def _crash_response(error: Exception, context: Mapping[str, Any]) -> Response:
     request = context.get("request")
     logger.error("Crash in %s", type(context.get("view")).__name__, exc_info=error)
-    # What error reporters listen to; DRF would send it where the exception is raised on.
+    # Error reporters listen to this signal; DRF sends it only for exceptions that it re-raises.
     got_request_exception.send(sender=type(error), request=getattr(request, "_request", None))
-    message = "Something broke on our side. We have been told; the request id helps us to find it."
-    return ErrorAnswer(error_body("internal_error", message), 500, {})
+    message = "Something broke on our side and was logged. The request id helps us to find it."
+    return ErrorResponse(error_body("internal_error", message), 500, {})

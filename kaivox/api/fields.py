@@ -1,4 +1,4 @@
-"""The field types of our API, in and out. Strict in: a number is a number, an instant has an
+"""Serializer fields of the API. They are strict on input: `"5"` is no number, and an instant has an
 offset."""
 
 from __future__ import annotations
@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -13,44 +14,15 @@ from django.db.models import Model, QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from kaivox.api.prepared import Prepared
-
-MAX_ID = 2**63 - 1
-
-# Years that survive a shift of a day and a time zone in both databases.
-FIRST_INSTANT = datetime(1900, 1, 1, tzinfo=UTC)
-LAST_INSTANT = datetime(2200, 1, 1, tzinfo=UTC)
-
-# Python reads any character between date and time, and more digits than ASCII has.
-_INSTANT = re.compile(r"[0-9W-]{7,10}[T ][0-9:.,]{2,18} ?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)?")
-
-
-def parse_id(text: str) -> int | None:
-    """The id in a path or query, or None where it can be no id of ours."""
-    if not text.isascii() or not text.isdigit() or len(text) > 19:
-        return None
-    number = int(text)
-    return number if 1 <= number <= MAX_ID else None
-
-
-def parse_instant(text: str) -> datetime:
-    """ISO 8601 with an offset or `Z`, as UTC. Raises ValueError with a sentence for a person."""
-    text = text.strip().upper()
-    if not _INSTANT.fullmatch(text):
-        raise ValueError("Write a date and time like 2026-01-31T09:30:00+05:30.")
-    try:
-        instant = datetime.fromisoformat(text.replace(" ", "T", 1).replace(" ", ""))
-    except ValueError as error:
-        raise ValueError(f"Not a date and time: {error}.") from error
-    if instant.tzinfo is None:
-        raise ValueError("Add the offset, like 2026-01-31T09:30:00+05:30 or 2026-01-31T04:00:00Z.")
-    try:
-        instant = instant.astimezone(UTC)
-    except OverflowError:
-        instant = LAST_INSTANT
-    if not FIRST_INSTANT <= instant < LAST_INSTANT:
-        raise ValueError("Only dates from 1900 to 2199 are known here.")
-    return instant
+from kaivox.api.values import (
+    DAY_MINUTES,
+    MAX_ID,
+    check_name,
+    parse_date,
+    parse_instant,
+    parse_wall_time,
+)
+from kaivox.db.compiled_query import CompiledQuery
 
 
 def format_instant(instant: datetime) -> str:
@@ -60,7 +32,7 @@ def format_instant(instant: datetime) -> str:
     return f"{instant.isoformat()[:19]}Z"
 
 
-class TextField(serializers.CharField):
+class StrictCharField(serializers.CharField):
     """A JSON string (DRF would take numbers too), trimmed."""
 
     def to_internal_value(self, data: Any) -> str:
@@ -74,7 +46,7 @@ def _reads_text(field: serializers.Field) -> bool:
     return bool(getattr(field.root, "reads_text", False))
 
 
-class WholeNumberField(serializers.IntegerField):
+class StrictIntegerField(serializers.IntegerField):
     """A JSON integer: no string, no `true`, no fraction. In a query: its digits.
 
     Without limits of its own it holds what an integer column holds: SQLite would take more.
@@ -92,7 +64,7 @@ class WholeNumberField(serializers.IntegerField):
         return int(data)
 
 
-class TruthField(serializers.BooleanField):
+class StrictBooleanField(serializers.BooleanField):
     """`true` or `false`: no "yes", no 1."""
 
     def to_internal_value(self, data: Any) -> bool:
@@ -103,14 +75,33 @@ class TruthField(serializers.BooleanField):
         return data
 
 
-class IdField(WholeNumberField):
+_PRICE = re.compile(r"\d{1,10}(\.\d{1,10})?", re.ASCII)
+
+
+@extend_schema_field({"type": "string", "pattern": r"^\d{1,8}(?:\.\d{1,2})?$"})
+class PriceField(serializers.DecimalField):
+    """An amount of money that is not negative, as a string: `"12.50"`. Many languages round JSON numbers."""
+
+    default_error_messages = {"invalid": 'Send a decimal number as a string, such as "12.50".'}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**({"min_value": Decimal(0)} | kwargs))
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        # Decimal() itself would read numbers, digits of other scripts, `1_000` and `1e3`.
+        if not (isinstance(data, str) and _PRICE.fullmatch(data.strip())):
+            self.fail("invalid")
+        return Decimal(super().to_internal_value(data))
+
+
+class IdField(StrictIntegerField):
     """1 … 2⁶³−1."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_value=1, max_value=MAX_ID, **kwargs)
 
 
-class InstantField(serializers.DateTimeField):
+class UtcDateTimeField(serializers.DateTimeField):
     """In: ISO 8601 with an offset. Out: UTC, `Z`, whole seconds."""
 
     def to_internal_value(self, value: Any) -> datetime:
@@ -126,11 +117,11 @@ class InstantField(serializers.DateTimeField):
 
 
 @extend_schema_field({"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_ID})
-class OwnedField(serializers.Field):
+class TenantRelatedField(serializers.Field):
     """An id in a body, of a row of the caller's own business.
 
     The validated value is the row of `model`, with the rows that it names `joined`. A foreign id, a
-    gone one and one that never was are refused alike.
+    gone one and one that never was are rejected alike.
     """
 
     def __init__(self, model: type[Model], *joined: str, noun: str, **kwargs: Any) -> None:
@@ -156,14 +147,32 @@ class OwnedField(serializers.Field):
 
 
 @cache
-def _row_of(model: type[Model], joined: tuple[str, ...]) -> Prepared:
+def _row_of(model: type[Model], joined: tuple[str, ...]) -> CompiledQuery:
     """One row of a business."""
 
     def build(business_id: int, row_id: int) -> QuerySet[Any]:
         rows = model._default_manager.filter(business=business_id, pk=row_id)
         return rows.select_related(*joined) if joined else rows
 
-    return Prepared(build)
+    return CompiledQuery(build)
+
+
+class BoundedListField(serializers.ListField):
+    """A list of at most `max_length` items, counted before any of them is validated."""
+
+    default_error_messages = {"not_a_list": "Send a list, like [{example}]."}
+
+    def __init__(self, *, max_length: int, **kwargs: Any) -> None:
+        self.most = max_length
+        super().__init__(max_length=max_length, **kwargs)
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if not isinstance(data, list):
+            shown = data[:60] if isinstance(data, str) else "…"
+            self.fail("not_a_list", example=f'"{shown}"')
+        if len(data) > self.most:
+            self.fail("max_length", max_length=self.most)
+        return list(super().to_internal_value(data))
 
 
 _MAX_PAIRS, _MAX_KEY, _MAX_VALUE = 50, 40, 500
@@ -198,26 +207,38 @@ class MetadataField(serializers.Field):
         return value
 
 
-_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
-
-
-class ClockField(TextField):
-    """A wall time `HH:MM`."""
+class WallTimeField(StrictCharField):
+    """A wall time `HH:MM` of a day, as text with two digits each."""
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
-        if not _CLOCK.fullmatch(text):
-            raise serializers.ValidationError("Write a time as HH:MM, like 09:30.")
-        return text
+        try:
+            minute = parse_wall_time(text)
+        except ValueError as error:
+            raise serializers.ValidationError("Write a time as HH:MM, like 09:30.") from error
+        if minute == DAY_MINUTES:
+            raise serializers.ValidationError("24:00 is 00:00 of the next day. Write that.")
+        return f"{minute // 60:02}:{minute % 60:02}"
 
 
 class LocalDateField(serializers.DateField):
     """A date `YYYY-MM-DD` of the years 1900 to 2199."""
 
     def to_internal_value(self, value: Any) -> Any:
-        if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+        if not isinstance(value, str):
             raise serializers.ValidationError("Write a date as YYYY-MM-DD.")
-        day = super().to_internal_value(value)
-        if not FIRST_INSTANT.year <= day.year < LAST_INSTANT.year:
-            raise serializers.ValidationError("Only dates from 1900 to 2199 are known here.")
-        return day
+        try:
+            return parse_date(value)
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from error
+
+
+class NameField(StrictCharField):
+    """Text that can be shown as a name: visible, without control characters."""
+
+    def to_internal_value(self, data: Any) -> str:
+        try:
+            text = super().to_internal_value(data)
+            return check_name(text) if text else text
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from error

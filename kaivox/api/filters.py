@@ -1,13 +1,15 @@
-"""Query string → queryset. A parameter that nobody reads is an error: a filter that is silently
-ignored would answer with rows that the caller believes filtered."""
+"""Filters of lists: from the query string to the queryset.
+
+An unknown parameter is an error: a filter that is silently ignored would return rows that the caller
+believes filtered.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, time, timedelta
-from functools import reduce
-from operator import or_
+from functools import partial
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -18,29 +20,38 @@ from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from rest_framework.request import Request
 from rest_framework.serializers import ValidationError
 
-from kaivox.api.fields import FIRST_INSTANT, LAST_INSTANT, MAX_ID, parse_id, parse_instant
-from kaivox.api.pagination import PARAMETERS as PAGE_PARAMETERS
+from kaivox.api.exceptions import MAX_FIELD_ERRORS
+from kaivox.api.request_context import context_of
+from kaivox.api.suggestions import unknown_name
+from kaivox.api.values import MAX_ID, parse_date, parse_id, parse_instant
+from kaivox.db.folded_text import fold_for_search
 
 ALWAYS_ALLOWED = frozenset({"api_key", "format"})
 
 
-def refuse_unknown(request: Request, known: Iterable[str]) -> None:
-    """Raises ValidationError that names each query parameter that is unknown or given twice."""
+def reject_unknown_parameters(request: Request, known: Iterable[str]) -> None:
+    """Raises ValidationError that names each query parameter that is unknown or repeated."""
     allowed = ALWAYS_ALLOWED.union(known)
     problems: dict[str, list[str]] = {}
     for name, values in request.query_params.lists():
+        if len(problems) == MAX_FIELD_ERRORS:
+            break
         if name not in allowed:
-            problems[name] = ["There is no such parameter here."]
+            problems[name] = [unknown_name(name, allowed, noun="parameter")]
         elif len(values) > 1:
-            problems[name] = ["Given more than once."]
+            problems[name] = ["Sent more than once."]
         elif "\x00" in values[0]:
-            problems[name] = ["A NUL character cannot stand here."]
+            problems[name] = ["It contains a NUL character."]
+        elif not values[0].strip() and name != "cursor":  # an empty cursor is the start
+            problems[name] = ["It is empty. Send a value, or leave it out."]
+    if context_of(request).query_api_keys > 1:  # removed from the URL by extract_query_key
+        problems["api_key"] = ["Sent more than once."]
     if problems:
         raise ValidationError(problems)
 
 
-def refuse_broken_encoding(request: Request) -> None:
-    """Raises ValidationError where the query is no UTF-8: Django would put U+FFFD in silently."""
+def reject_invalid_utf8(request: Request) -> None:
+    """Raises ValidationError where the query is not UTF-8: Django would insert U+FFFD silently."""
     raw = request.META.get("QUERY_STRING", "")
     try:
         unquote_to_bytes(raw.replace("+", " ")).decode()
@@ -57,18 +68,19 @@ class StrictFilterSet(FilterSet):
 
 
 class StrictFilterBackend(DjangoFilterBackend):
-    """Applies a view's `filterset_class`. Raises ValidationError by parameter."""
+    """Applies a view's `filterset_class`. Raises ValidationError by parameter. The view has rejected
+    unknown parameters already."""
 
     def filter_queryset(
         self, request: Request, queryset: QuerySet[Any], view: Any
     ) -> QuerySet[Any]:
         filterset_class = getattr(view, "filterset_class", None) or StrictFilterSet
-        refuse_unknown(request, PAGE_PARAMETERS.union(filterset_class.base_filters))
         if not set(request.query_params) & set(filterset_class.base_filters):
-            return queryset.filter(*_defaults(filterset_class))
+            return unfiltered(queryset, filterset_class)
         filterset = filterset_class(request.query_params, queryset, request=request)
         if not filterset.is_valid():
             raise ValidationError(filterset.errors)
+        _reject_reversed(filterset)
         return filterset.qs
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
@@ -89,13 +101,27 @@ class StrictFilterBackend(DjangoFilterBackend):
         ]
 
 
-def _defaults(filterset_class: type[FilterSet]) -> tuple[Q, ...]:
-    """What a list leaves out when the query does not speak of it (`is_active`)."""
-    return tuple(
-        item.default
-        for item in filterset_class.base_filters.values()
-        if isinstance(item, ActiveFilter)
-    )
+def unfiltered(queryset: QuerySet[Any], filterset_class: type[FilterSet]) -> QuerySet[Any]:
+    """The rows of a list without filters: those that filters leave out by default (`is_active`) are
+    left out."""
+    filters = filterset_class.base_filters.values()
+    return queryset.filter(*(item.default for item in filters if isinstance(item, ActiveFilter)))
+
+
+def _reject_reversed(filterset: FilterSet) -> None:
+    """Raises ValidationError for a range that ends before it begins."""
+    values, zone = filterset.form.cleaned_data, filterset.business.zone
+    for name, last in values.items():
+        first = values.get(f"{name.removesuffix('_to')}_from")
+        if not name.endswith("_to") or first is None or last is None:
+            continue
+        if _beginning(last, zone) < _beginning(first, zone):
+            first_name = f"{name.removesuffix('_to')}_from"
+            raise ValidationError({name: [f"It is before {first_name}."]})
+
+
+def _beginning(value: Any, zone: Any) -> datetime:
+    return value if isinstance(value, datetime) else datetime.combine(value, time(), zone)
 
 
 # --- Values ------------------------------------------------------------------------------------
@@ -117,7 +143,7 @@ class _Field(forms.Field):
             raise forms.ValidationError(str(error)) from error
 
 
-class _ReadFilter(django_filters.Filter):
+class ParsedFilter(django_filters.Filter):
     """`schema` and `description` are its parameter's in the OpenAPI document; `help_text` goes
     before the description."""
 
@@ -132,16 +158,6 @@ class _ReadFilter(django_filters.Filter):
         return qs.filter(**{f"{self.field_name}__{self.lookup_expr}": value})
 
 
-def _read_day(text: str) -> Any:
-    try:
-        day = datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a local day has no zone
-    except ValueError as error:
-        raise ValueError("Write a date of the calendar as YYYY-MM-DD.") from error
-    if len(text) != 10 or not FIRST_INSTANT.year <= day.year < LAST_INSTANT.year:
-        raise ValueError("Write a date from 1900 to 2199 as YYYY-MM-DD.")
-    return day
-
-
 def _read_id(text: str) -> int:
     number = parse_id(text)
     if number is None:
@@ -149,17 +165,21 @@ def _read_id(text: str) -> int:
     return number
 
 
-class ChoicesFilter(_ReadFilter):
-    """One of `choices`, or several with commas: `status=scheduled,completed`."""
+class ChoicesFilter(ParsedFilter):
+    """One of `choices`, or several with commas: `status=scheduled,completed`. `spellings` are other
+    names of choices."""
 
-    def __init__(self, choices: Sequence[str], **kwargs: Any) -> None:
+    def __init__(
+        self, choices: Sequence[str], *, spellings: Mapping[str, str] | None = None, **kwargs: Any
+    ) -> None:
         self.choices = tuple(choices)
+        self.spellings = dict(spellings or {})
         super().__init__(read=self._read, lookup_expr="in", **kwargs)
 
     @property
     def schema(self) -> Mapping[str, Any]:
         # A string: what clients made from arrays send (`a=1&a=2`) is not what we read.
-        one = "|".join(re.escape(choice) for choice in self.choices)
+        one = "|".join(re.escape(choice) for choice in (*self.choices, *self.spellings))
         return {
             "type": "string",
             "pattern": f"^(?:{one})(?:,(?:{one}))*$",
@@ -172,16 +192,16 @@ class ChoicesFilter(_ReadFilter):
         return f"One or several with commas of: {', '.join(f'`{item}`' for item in self.choices)}."
 
     def _read(self, text: str) -> list[str]:
-        values = text.split(",")
+        values = [self.spellings.get(value, value) for value in text.split(",")]
         if not set(values) <= set(self.choices):
             raise ValueError(f"Choose of: {', '.join(self.choices)}; several with commas.")
-        return values
+        return sorted(values)
 
 
 _ID_SCHEMA = {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_ID}
 
 
-class IdFilter(_ReadFilter):
+class IdFilter(ParsedFilter):
     """An id of ours; any number of the range."""
 
     schema = _ID_SCHEMA
@@ -190,7 +210,7 @@ class IdFilter(_ReadFilter):
         super().__init__(read=_read_id, **kwargs)
 
 
-class OwnedFilter(_ReadFilter):
+class TenantRelatedFilter(ParsedFilter):
     """The id of a row of the caller's own business; any other is an error that names it."""
 
     def __init__(self, rows: Callable[[], QuerySet[Any]], *, noun: str, **kwargs: Any) -> None:
@@ -210,40 +230,45 @@ class OwnedFilter(_ReadFilter):
         return super().narrow(qs, value)
 
 
-class TextFilter(_ReadFilter):
-    """A text, compared by `lookup_expr`; at most 200 characters."""
+class TextFilter(ParsedFilter):
+    """A text, compared by `lookup_expr`; at most `max_length` characters."""
 
-    schema = {"type": "string", "minLength": 1, "maxLength": 200}
+    def __init__(
+        self, read: Callable[[str], Any] | None = None, *, max_length: int = 200, **kwargs: Any
+    ) -> None:
+        self.schema = {"type": "string", "minLength": 1, "maxLength": max_length}
+        super().__init__(read=read or partial(_read_text, max_length=max_length), **kwargs)
 
-    def __init__(self, read: Callable[[str], Any] | None = None, **kwargs: Any) -> None:
-        super().__init__(read=read or _read_text, **kwargs)
 
-
-def _read_text(text: str) -> str:
-    if not 1 <= len(text) <= 200:
-        raise ValueError("Write 1 to 200 characters.")
+def _read_text(text: str, max_length: int) -> str:
+    if not 1 <= len(text) <= max_length:
+        raise ValueError(f"Write 1 to {max_length} characters.")
     return text
 
 
 class SearchFilter(TextFilter):
-    """Rows in which any of `fields` contains the text, whatever the case."""
+    """Rows in which any of `fields` contains the text, whatever the case and accents. `column` is
+    folded from them (`kaivox.db.folded_text`)."""
 
-    def __init__(self, fields: Sequence[str], **kwargs: Any) -> None:
+    def __init__(
+        self, fields: Sequence[str], *, column: str = "search_text", **kwargs: Any
+    ) -> None:
         self.fields = tuple(fields)
+        self.column = column
         super().__init__(**kwargs)
 
     @property
     def description(self) -> str:
         names = [field.rpartition("__")[2].replace("_", " ") for field in self.fields]
-        return f"Text anywhere in {', '.join(names)}, whatever the case."
+        return f"Text anywhere in {', '.join(names)}, whatever the case and accents."
 
     def narrow(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
-        return qs.filter(
-            reduce(or_, (Q(**{f"{field}__icontains": value}) for field in self.fields))
-        )
+        text = fold_for_search(value)
+        # Nothing is left of invisible characters.
+        return qs.filter(**{f"{self.column}__contains": text}) if text else qs.none()
 
 
-class InstantFilter(_ReadFilter):
+class InstantFilter(ParsedFilter):
     """An instant with its offset, compared by `lookup_expr`."""
 
     schema = {
@@ -254,15 +279,10 @@ class InstantFilter(_ReadFilter):
     description = "ISO 8601 with an offset or `Z`."
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(read=_read_instant, **kwargs)
+        super().__init__(read=parse_instant, **kwargs)
 
 
-def _read_instant(text: str) -> datetime:
-    # A `+` that was not escaped in the URL arrives as a space.
-    return parse_instant(re.sub(r" (\d\d:?\d\d)$", r"+\1", text))
-
-
-class WholeNumberFilter(_ReadFilter):
+class WholeNumberFilter(ParsedFilter):
     """A whole number from 0 to 2³¹−1, compared by `lookup_expr`."""
 
     schema = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
@@ -277,12 +297,12 @@ def _read_number(text: str) -> int:
     return int(text)
 
 
-class LocalDayFilter(_ReadFilter):
+class LocalDayFilter(ParsedFilter):
     """Whole days in the business's time zone, half-open: `edge` is "on", "from" or "to"."""
 
     def __init__(self, edge: str, **kwargs: Any) -> None:
         self.edge = edge
-        super().__init__(read=_read_day, **kwargs)
+        super().__init__(read=parse_date, **kwargs)
 
     schema = {"type": "string", "format": "date", "examples": ["2026-01-31"]}
 
@@ -303,7 +323,16 @@ class LocalDayFilter(_ReadFilter):
         return qs
 
 
-class ActiveFilter(_ReadFilter):
+class DateFilter(ParsedFilter):
+    """A date, compared with a column of dates by `lookup_expr`."""
+
+    schema = {"type": "string", "format": "date", "examples": ["2026-01-31"]}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(read=parse_date, **kwargs)
+
+
+class ActiveFilter(ParsedFilter):
     """`is_active=true|false|all`; active ones where the query does not say."""
 
     schema = {"type": "string", "enum": ["true", "false", "all"], "default": "true"}
@@ -333,7 +362,7 @@ class UpdatedSinceFilter(InstantFilter):
 
     description = (
         "Changed at or after this instant. With `ordering=updated_at` and `cursor` it is the loop "
-        "that keeps a copy in step."
+        "that updates a copy of the data."
     )
 
     def __init__(self) -> None:

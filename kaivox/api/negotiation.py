@@ -1,17 +1,19 @@
-"""Which form an answer takes: `?format=` first, then `Accept` (RFC 9110 §12.5.1)."""
+"""Content negotiation: `?format=` first, then `Accept` (RFC 9110 §12.5.1)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from django.utils.http import parse_header_parameters
+from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import NotAcceptable
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 Chosen = tuple[BaseRenderer, str]
+_PAGE: Final = "text/html"
 
 
 class UnknownFormat(NotAcceptable):
@@ -22,11 +24,12 @@ class UnknownFormat(NotAcceptable):
         self.errors = {"format": [f"Choose of: {', '.join(known)}."]}
 
 
-class JsonUnlessAskedOtherwise(BaseContentNegotiation):
-    """The first renderer (JSON) wherever the client does not mind; else what it likes best.
+class JsonFirstNegotiation(BaseContentNegotiation):
+    """JSON (the first renderer) unless the client prefers another media type.
 
-    Weights count, which REST framework's own negotiation ignores. An `Accept` that nothing here can
-    satisfy raises NotAcceptable: 406, told in JSON.
+    Weights count, which REST framework's own negotiation ignores. Only a browser gets a page: HTTP
+    libraries put `text/html` into `Accept` too, and a client with a key parses JSON. An `Accept` that
+    no renderer satisfies raises NotAcceptable: 406, in JSON.
     """
 
     def select_parser(self, request: Request, parsers: Sequence[Any]) -> Any:
@@ -45,9 +48,16 @@ class JsonUnlessAskedOtherwise(BaseContentNegotiation):
         if accept in ("", "*/*", renderers[0].media_type):
             return renderers[0], renderers[0].media_type
         ranges = dict(_ranges(accept))
-        # max() keeps the first of equals, and renderers stand in our order of preference.
-        best = max(renderers, key=lambda renderer: _weight(ranges, renderer.media_type))
+        candidates = renderers
+        if not _is_browser(request, ranges):
+            candidates = [item for item in renderers if item.media_type != _PAGE]
+        # max() returns the first of equals, and renderers are listed in our order of preference.
+        best = max(candidates, key=lambda renderer: _weight(ranges, renderer.media_type))
         if not _weight(ranges, best.media_type):
+            if any(_weight(ranges, item.media_type) for item in renderers):
+                return renderers[0], renderers[
+                    0
+                ].media_type  # only a page was acceptable, and no browser asked
             known = ", ".join(renderer.media_type for renderer in renderers)
             raise NotAcceptable(f"Nothing that Accept names is served here. There is: {known}.")
         return best, best.media_type
@@ -60,8 +70,22 @@ class JsonUnlessAskedOtherwise(BaseContentNegotiation):
         raise UnknownFormat(wanted, [renderer.format for renderer in renderers])
 
 
+def _is_browser(request: Request, ranges: dict[str, float]) -> bool:
+    """Whether a person reads the response: signed in by a session, or with the `Accept` of a browser
+    and without a key in a header (one in the URL is for trying things in a browser)."""
+    # Not `request.auth`: where authentication failed it would fail again.
+    if isinstance(getattr(request, "_authenticator", None), SessionAuthentication):
+        return True
+    return "application/xhtml+xml" in ranges and not _has_key_in_header(request.META)
+
+
+def _has_key_in_header(meta: Mapping[str, Any]) -> bool:
+    scheme = meta.get("HTTP_AUTHORIZATION", "").strip().partition(" ")[0]
+    return scheme.lower() == "bearer" or bool(meta.get("HTTP_X_API_KEY", "").strip())
+
+
 def _ranges(accept: str) -> Iterator[tuple[str, float]]:
-    """`text/html, */*;q=0.8` as ("text/html", 1.0), ("*/*", 0.8). Of nonsense: nothing."""
+    """`text/html, */*;q=0.8` as ("text/html", 1.0), ("*/*", 0.8). Malformed ranges are skipped."""
     for item in accept[:4096].split(","):
         media_range, *parameters = (part.strip().lower() for part in item.split(";"))
         if media_range.count("/") != 1:
@@ -74,7 +98,7 @@ def _ranges(accept: str) -> Iterator[tuple[str, float]]:
 
 
 def _weight(ranges: dict[str, float], media_type: str) -> float:
-    """What the most specific range says of `media_type`; 0 where none matches."""
+    """The weight of `media_type` by the most specific range; 0 where none matches."""
     for candidate in (media_type, f"{media_type.partition('/')[0]}/*", "*/*"):
         if candidate in ranges:
             return ranges[candidate]

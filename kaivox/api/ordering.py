@@ -1,7 +1,11 @@
-"""The order of a list, and where in it a page ended.
+"""Keyset ordering of lists, and the cursors that continue them.
 
-A cursor names the last row of a page by value and id, not by count: rows that come, go or move in
-between never make another row be skipped or told twice.
+A cursor names the last row of a page by value and id, not by count: rows that appear, vanish or move
+between two pages never make another row be skipped or repeated.
+
+It is encrypted, because it holds the value by which a list is ordered, such as a customer's name, and
+travels in URLs, which end up in logs. AES-SIV (RFC 5297) is deterministic: the same position gives the
+same token, so the ETag of a page stays the same while the page does.
 """
 
 from __future__ import annotations
@@ -9,18 +13,26 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any, Final
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
 from django.db.models import F, Field, Func, Model, Q, QuerySet, Value
 from django.db.models.lookups import GreaterThan, LessThan
 from rest_framework.serializers import ValidationError
 
-from kaivox.api.fields import MAX_ID
 from kaivox.api.parsers import has_unstorable
+from kaivox.api.values import MAX_ID
+
+_PURPOSE: Final = b"kaivox cursors, 1"
 
 
-class _Row(Func):
+class RowValue(Func):
     """`(column, id)`: SQL compares the pair at once, and an index on both is a seek."""
 
     function = ""
@@ -28,7 +40,7 @@ class _Row(Func):
 
 
 @dataclass(frozen=True)
-class Order:
+class KeysetOrdering:
     """One column, then the id, both in one direction. Nulls come last."""
 
     name: str
@@ -36,7 +48,7 @@ class Order:
     nullable: bool
 
     @classmethod
-    def parse(cls, text: str, model: type[Model]) -> Order:
+    def parse(cls, text: str, model: type[Model]) -> KeysetOrdering:
         name = text.removeprefix("-")
         return cls(name, text.startswith("-"), bool(model._meta.get_field(name).null))
 
@@ -44,7 +56,7 @@ class Order:
         return f"-{self.name}" if self.descending else self.name
 
     def apply(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        # Only a nullable column needs it said: with it an ordinary index would not serve.
+        # Only on a nullable column: an ordinary index does not serve an explicit NULLS LAST.
         nulls: dict[str, Any] = {"nulls_last": True} if self.nullable else {}
         column = F(self.name).desc(**nulls) if self.descending else F(self.name).asc(**nulls)
         return rows.order_by(column, "-id" if self.descending else "id")
@@ -59,25 +71,24 @@ class Order:
             later = Q(**{f"{self.name}__{beyond}": value})
             return rows.filter(later | same_later | Q(**{f"{self.name}__isnull": True}))
         field = rows.model._meta.get_field(self.name)
-        here = _Row(Value(value, output_field=field), Value(row_id))
+        here = RowValue(Value(value, output_field=field), Value(row_id))
         compare = LessThan if self.descending else GreaterThan
-        return rows.filter(compare(_Row(F(self.name), F("id")), here))
+        return rows.filter(compare(RowValue(F(self.name), F("id")), here))
 
 
-def cursor_of(row: Any, order: Order) -> str:
-    """The token for "after `row`". It tells nothing that the row does not."""
+def cursor_of(row: Any, order: KeysetOrdering) -> str:
+    """The token for "after `row`", encrypted."""
     value = getattr(row, order.name)
-    if isinstance(value, datetime):
+    if isinstance(value, date):  # or a datetime, which is one
         value = value.isoformat()
-    text = json.dumps([str(order), value, row.pk], separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return seal(json.dumps([str(order), value, row.pk], separators=(",", ":")))
 
 
-def position_of(token: str, order: Order, model: type[Model]) -> tuple[Any, int]:
-    """The value and id where the page before ended. Raises ValidationError for a token not ours."""
+def position_of(token: str, order: KeysetOrdering, model: type[Model]) -> tuple[Any, int]:
+    """The value and id where the previous page ended. Raises ValidationError for a token that was not
+    made here, or for another ordering."""
     try:
-        padded = token + "=" * (-len(token) % 4)
-        text, value, row_id = json.loads(base64.urlsafe_b64decode(padded.encode("ascii")))
+        text, value, row_id = json.loads(unseal(token))
         value = _column_value(value, model._meta.get_field(order.name))
         if type(row_id) is not int or not 1 <= row_id <= MAX_ID or not isinstance(text, str):
             raise ValueError("That is no id.")
@@ -89,7 +100,7 @@ def position_of(token: str, order: Order, model: type[Model]) -> tuple[Any, int]
 
 
 def _column_value(value: Any, field: Any) -> Any:
-    """`value` as the column holds it. Raises where it could not stand there."""
+    """`value` as the column stores it. Raises where the column cannot hold it."""
     if value is None:
         if not field.null:
             raise ValueError("The column is never null.")
@@ -102,3 +113,27 @@ def _column_value(value: Any, field: Any) -> Any:
     for check in field.validators:
         check(value)
     return value
+
+
+def seal(text: str) -> str:
+    """`text` as an encrypted token of URL-safe characters."""
+    sealed = _cipher(settings.SECRET_KEY).encrypt(text.encode(), None)
+    return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+
+
+def unseal(token: str) -> str:
+    """The text of `token`. Raises ValueError where it was not made here or was changed."""
+    padded = token + "=" * (-len(token) % 4)
+    sealed = base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True)
+    for secret_key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
+        try:
+            return _cipher(secret_key).decrypt(sealed, None).decode()
+        except InvalidTag:
+            continue
+    raise ValueError("The token was not made with a key of ours.")
+
+
+@lru_cache(maxsize=8)
+def _cipher(secret_key: str) -> AESSIV:
+    derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE)
+    return AESSIV(derivation.derive(secret_key.encode()))

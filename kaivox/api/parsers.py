@@ -1,20 +1,29 @@
-"""JSON in. Everything that two readers could understand differently is refused."""
+"""Strict JSON parser: rejects whatever two parsers could read differently."""
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Mapping
+from math import isinf
 from typing import IO, Any, NoReturn
 
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
 
+from kaivox.api.request_context import context_of
+
 MAX_BODY = 1024 * 1024
 MAX_DEPTH = 32
+MAX_MEMBERS = 1000  # of one object
+MAX_ITEMS = 1000  # of one array
+MAX_CONTAINERS = 10_000  # objects and arrays in all
 
 # Neither can be stored: PostgreSQL has no NUL in text, and a lone surrogate has no UTF-8.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_UNSTORABLE_TEXT = "A text holds a NUL character or half a surrogate pair."
 
 
 class InvalidJson(ParseError):
@@ -29,8 +38,9 @@ class BodyTooLarge(APIException):
 
 
 class StrictJSONParser(BaseParser):
-    """RFC 8259, with duplicate keys, NaN, NUL and lone surrogates refused; an object at the top.
+    """RFC 8259 without duplicate keys, NaN, NUL and lone surrogates; an object at the top level.
 
+    The limits on depth, members and items bound the cost of validating the body afterwards.
     Raises InvalidJson, BodyTooLarge.
     """
 
@@ -45,13 +55,28 @@ class StrictJSONParser(BaseParser):
         body = stream.read(MAX_BODY + 1)
         if len(body) > MAX_BODY:
             raise BodyTooLarge
+        request = (parser_context or {}).get("request")
+        if request is not None:
+            context_of(request).request_body = body
         return parse_object(body)
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
     """`body` as a JSON object. Raises InvalidJson, which says what is wrong and where."""
+    value, has_escapes = decode_object(body)
+    # NUL and halves of surrogate pairs pass the decoders only as escapes.
+    _check(value, has_escapes=has_escapes)
+    return value
+
+
+def decode_object(body: bytes) -> tuple[dict[str, Any], bool]:
+    """`body` as a JSON object, not yet checked for depth, items and texts that no column holds;
+    and whether it has Unicode escapes. Raises InvalidJson."""
+    if has_too_many_containers(body):
+        raise InvalidJson(f"The body holds more than {MAX_CONTAINERS:,} objects and arrays.")
     try:
-        value = _DECODER.decode(body.decode())
+        text = body.removeprefix(codecs.BOM_UTF8).decode()
+        value = _DECODER.decode(text)
     except UnicodeDecodeError as error:
         raise InvalidJson(f"The body is not UTF-8 (byte {error.start}).") from error
     except json.JSONDecodeError as error:
@@ -64,8 +89,16 @@ def parse_object(body: bytes) -> dict[str, Any]:
         raise InvalidJson(f"The body is nested more than {MAX_DEPTH} levels deep.") from error
     if not isinstance(value, dict):
         raise InvalidJson("The body must be a JSON object.")
-    _check(value, 1)
-    return value
+    return value, "\\u" in text
+
+
+def has_too_many_containers(body: bytes) -> bool:
+    """Whether JSON has more than MAX_CONTAINERS objects and arrays: a mebibyte of `[],[],…` takes
+    the decoder a second, as the garbage collector walks over all of them again and again."""
+    if body.count(b"[") + body.count(b"{") <= MAX_CONTAINERS:
+        return False
+    outside = _STRING.sub(b"", body)
+    return outside.count(b"[") + outside.count(b"{") > MAX_CONTAINERS
 
 
 def has_unstorable(text: str) -> bool:
@@ -73,37 +106,57 @@ def has_unstorable(text: str) -> bool:
     return _UNSTORABLE.search(text) is not None
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def _reject_constant(name: str) -> NoReturn:
     raise InvalidJson(f"{name} is not JSON.")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MAX_MEMBERS:
+        raise InvalidJson(f"An object has more than {MAX_MEMBERS:,} members.")
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidJson(
-            f"The key {_UNSTORABLE.sub('?', twice)[:40]!r} stands twice in one object."
-        )
+        name = _UNSTORABLE.sub("?", _first_duplicate(pairs))[:40]
+        raise InvalidJson(f"The key {name!r} appears twice in one object.")
     return found
 
 
-def _check(value: Any, depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise InvalidJson(f"The body is nested more than {MAX_DEPTH} levels deep.")
-    if isinstance(value, str):
-        if has_unstorable(value):
-            raise InvalidJson("A text holds a NUL character or half a surrogate pair.")
-    elif isinstance(value, float):
-        if value in (float("inf"), float("-inf")):  # 1e999
-            raise InvalidJson("The body holds a number that is too large.")
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            _check(key, depth)
-            _check(item, depth + 1)
-    elif isinstance(value, list):
-        for item in value:
-            _check(item, depth + 1)
+def _first_duplicate(pairs: list[tuple[str, Any]]) -> str:
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            return name
+        seen.add(name)
+    raise ValueError("There is no duplicate.")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
+def _check(body: dict[str, Any], *, has_escapes: bool) -> None:
+    """Raises InvalidJson for what is valid JSON but is not accepted here.
+
+    A loop over levels instead of a recursion over values: a mebibyte holds half a million of them.
+    """
+    level: list[Any] = [body]
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for container in level:
+            is_list = type(container) is list
+            if is_list and len(container) > MAX_ITEMS:
+                raise InvalidJson(f"An array has more than {MAX_ITEMS:,} items.")
+            if not is_list and has_escapes and any(map(has_unstorable, container)):
+                raise InvalidJson(_UNSTORABLE_TEXT)
+            for value in container if is_list else container.values():
+                kind = type(value)
+                if kind is dict or kind is list:
+                    if value:
+                        below.append(value)
+                elif kind is str:
+                    if has_escapes and has_unstorable(value):
+                        raise InvalidJson(_UNSTORABLE_TEXT)
+                elif kind is float and isinf(value):  # 1e999
+                    raise InvalidJson("The body holds a number that is too large.")
+        if not below:
+            return
+        level = below
+    raise InvalidJson(f"The body is nested more than {MAX_DEPTH} levels deep.")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_reject_constant)

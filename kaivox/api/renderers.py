@@ -1,4 +1,4 @@
-"""The envelope goes round the data here, last: `{"success", "data", "meta"}`."""
+"""Renderers: JSON in the envelope `{"success", "data", "meta"}`, and the streamed formats of lists."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any, NoReturn
 
 from rest_framework.renderers import BaseRenderer
 
-from kaivox.api.encoding import encode, encode_for_people
-from kaivox.api.logs import current_request_id
+from kaivox.api.encoders import encode, encode_pretty
+from kaivox.api.logging import current_request_id
 
 
 class EnvelopeRenderer(BaseRenderer):
-    """JSON. What a view answers is the `data`; an error comes with its envelope already."""
+    """JSON. A view returns the `data`; an error has its envelope already."""
 
     media_type = "application/json"
     format = "json"
@@ -28,11 +28,11 @@ class EnvelopeRenderer(BaseRenderer):
         response = context.get("response")
         if response is None or response.status_code in (204, 304):
             return b""
-        if context.get("indent"):  # the browsable page shows this very answer
-            return encode_for_people(data if response.exception else _envelope(data, response))
+        if context.get("indent"):  # the browsable page shows the same response
+            return encode_pretty(data if response.exception else _envelope(data, response))
         if response.exception:
             return encode(data)
-        # The view has encoded the data already where it needed their ETag.
+        # `set_etag` has encoded the data already.
         encoded = getattr(response, "encoded", None) or encode(data)
         meta = encode(_envelope(None, response)["meta"])
         return b'{"success":true,"data":' + encoded + b',"meta":' + meta + b"}"
@@ -44,10 +44,10 @@ def _envelope(data: Any, response: Any) -> dict[str, Any]:
 
 
 class StreamedRenderer(BaseRenderer):
-    """A form that only lists have, written row by row (`kaivox.api.bulk`), never from here."""
+    """A format of lists alone, written row by row by `kaivox.api.export.streaming`."""
 
     def render(self, data: Any, *args: Any, **kwargs: Any) -> NoReturn:
-        raise NotImplementedError("A view answers this form with a stream of its own.")
+        raise NotImplementedError("The view streams this format itself.")
 
 
 class CsvRenderer(StreamedRenderer):

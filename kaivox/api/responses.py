@@ -1,20 +1,26 @@
-"""The two shapes of an answer: the success envelope's parts, and the error envelope."""
+"""The two response envelopes: success and error."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponse
 from rest_framework.response import Response
 
-from kaivox.api.encoding import encode
-from kaivox.api.logs import current_request_id
+from kaivox.api.encoders import encode
+from kaivox.api.logging import current_request_id
 
 
-class Answer(Response):
-    """A success: `data` for the envelope, `meta` beside it (`request_id` is added)."""
+class EnvelopeResponse(Response):
+    """A success: `data` for the envelope, `meta` beside it (`request_id` is added).
+
+    `secret_fields` of `data` are shown once: a replayed response does not have them.
+    """
+
+    secret_fields: Collection[str] = ()
+    links: Sequence[str] = ()  # for the header Link (RFC 8288), beside those of the view
 
     def __init__(
         self,

@@ -1,16 +1,9 @@
-"""The tenant (Business), its people (Membership), its keys (ApiKey), and who changed what.
-
-Whatever decides about a call — a business, a key — leaves a mark when it is saved, deleted or
-updated in bulk (`marks`), so that web processes may remember keys.
-"""
+"""The tenant (Business), its members (Membership, Invitation), its API keys (ApiKey) and the audit trail."""
 
 from __future__ import annotations
 
-import re
-import zoneinfo
-from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -20,12 +13,18 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from kaivox.businesses.marking import MarkingModel, MarkingQuerySet
-from kaivox.businesses.marks import leave_rows_mark
-from kaivox.businesses.scopes import ALL_SCOPES
+from kaivox.businesses.auth.devices import AuthenticatorDevice as AuthenticatorDevice
+from kaivox.businesses.auth.scopes import ALL_SCOPES, has_scope
+from kaivox.businesses.setting_rules import (
+    LONGEST_HORIZON_DAYS,
+    LONGEST_NOTICE_MINUTES,
+    LONGEST_REMINDER_HOURS,
+)
 
-# As browsers send it: lower case, without a path.
-ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")
+# Migrations import these two from here.
+from kaivox.businesses.setting_rules import check_origins as check_origins
+from kaivox.businesses.setting_rules import check_timezone as check_timezone
+from kaivox.db import change_counters
 
 
 class Plan(models.TextChoices):
@@ -34,28 +33,8 @@ class Plan(models.TextChoices):
     ENTERPRISE = "enterprise"
 
 
-def check_timezone(name: str) -> None:
-    """Raises ValidationError where `name` is no IANA time zone."""
-    if name not in zoneinfo.available_timezones():
-        raise ValidationError(
-            "%(name)s is not an IANA time zone such as Asia/Kolkata.", params={"name": name}
-        )
-
-
-def check_origins(origins: object) -> None:
-    """Raises ValidationError where one of `origins` is no origin (RFC 6454: scheme, host, port)."""
-    if not isinstance(origins, list):
-        raise ValidationError("Write a list of origins.")
-    for origin in origins:
-        if not isinstance(origin, str) or not ORIGIN.fullmatch(origin):
-            raise ValidationError(
-                "%(origin)s is no origin such as https://book.example.com.",
-                params={"origin": origin},
-            )
-
-
-class Business(MarkingModel):
-    """A tenant: one clinic, salon, gym or restaurant. Everything else belongs to one."""
+class Business(models.Model):
+    """A tenant: one clinic, salon, gym or restaurant. All other rows belong to one."""
 
     name = models.CharField(max_length=120)
     slug = models.SlugField(max_length=60, unique=True)
@@ -63,7 +42,7 @@ class Business(MarkingModel):
     country = models.CharField(
         max_length=2,
         validators=[RegexValidator(r"^[A-Z]{2}$", "Two capital letters (ISO 3166), such as IN.")],
-        help_text="Phone numbers without a country code are read as of this country.",
+        help_text="Phone numbers without a country code are read as numbers of this country.",
     )
     currency = models.CharField(
         max_length=3,
@@ -71,7 +50,9 @@ class Business(MarkingModel):
             RegexValidator(r"^[A-Z]{3}$", "Three capital letters (ISO 4217), such as INR.")
         ],
     )
-    contact_email = models.EmailField(blank=True, help_text="Gets notices of quotas and webhooks.")
+    contact_email = models.EmailField(
+        blank=True, help_text="Receives notices about quotas, webhooks and API keys."
+    )
     plan = models.CharField(max_length=12, choices=Plan, default=Plan.STARTER)
     suspended_at = models.DateTimeField(null=True, blank=True)
     livemode = models.BooleanField(default=True, help_text="Off: a sandbox, with kv_test_ keys.")
@@ -89,23 +70,30 @@ class Business(MarkingModel):
         default=15, validators=[MinValueValidator(1), MaxValueValidator(1440)]
     )
     minimum_notice_minutes = models.PositiveIntegerField(
-        default=0, validators=[MaxValueValidator(525_600)]
+        default=0, validators=[MaxValueValidator(LONGEST_NOTICE_MINUTES)]
     )
     horizon_days = models.PositiveSmallIntegerField(
-        default=365, validators=[MinValueValidator(1), MaxValueValidator(1825)]
+        default=365, validators=[MinValueValidator(1), MaxValueValidator(LONGEST_HORIZON_DAYS)]
     )
     daily_cap_per_staff = models.PositiveSmallIntegerField(
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text="At most so many appointments a day for one member of staff.",
+        help_text="Maximum appointments per day for one staff member. Empty: no limit.",
+    )
+    reminder_hours = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(LONGEST_REMINDER_HOURS)],
+        help_text="So many hours before an appointment the event appointment.reminder_due is sent to "
+        "webhooks. Empty: never.",
     )
 
     transcript_retention_days = models.PositiveIntegerField(
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text="Empty: transcripts are kept.",
+        help_text="Transcripts are deleted after this many days. Empty: never.",
     )
     mask_transcripts = models.BooleanField(
         default=True, help_text="Mask card numbers and e-mail addresses in transcripts."
@@ -113,8 +101,6 @@ class Business(MarkingModel):
 
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
-
-    objects = MarkingQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "businesses"
@@ -133,11 +119,10 @@ class Business(MarkingModel):
     def clean(self) -> None:
         if self.horizon_days * 1440 <= self.minimum_notice_minutes:
             raise ValidationError(
-                {"horizon_days": "Shorter than the minimum notice: nothing could be booked."}
+                {
+                    "horizon_days": "Must be longer than the minimum notice, or nothing could be booked."
+                }
             )
-
-    def marked_business_id(self) -> int:
-        return self.pk
 
     @property
     def zone(self) -> ZoneInfo:
@@ -149,15 +134,15 @@ class Business(MarkingModel):
 
 
 class BusinessQuerySet(models.QuerySet[Any]):
-    """Of every model that belongs to a business."""
+    """Base of the query sets of every model that belongs to a business."""
 
     def for_business(self, business: Business | int) -> Self:
         """Only the rows of `business` (or of the business with that id)."""
         return self.filter(business_id=business if isinstance(business, int) else business.pk)
 
     def update(self, **values: Any) -> int:
-        """Moves `updated_at` along, as `save` does: whoever follows `updated_since` must see it.
-        Taken here and not handed in, for it must not be older than the transaction."""
+        """Also sets `updated_at`, as `save` does, so that clients polling with `updated_since` see
+        the change. Not passed in: it must not be older than the transaction."""
         if "updated_at" not in values and _has_updated_at(self.model):
             values["updated_at"] = timezone.now()
         return super().update(**values)
@@ -170,7 +155,10 @@ def _has_updated_at(model: type[models.Model]) -> bool:
 class BusinessOwned(models.Model):
     """Base of every row that belongs to one business."""
 
-    business = models.ForeignKey(Business, on_delete=models.CASCADE, related_name="+")
+    # Without an index of its own: every table has another one that begins with it.
+    business = models.ForeignKey(
+        Business, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -178,68 +166,41 @@ class BusinessOwned(models.Model):
         abstract = True
 
 
-class ShownQuerySet(BusinessQuerySet):
-    """Bulk changes of the rows that `ShownRow` watches one by one."""
+class ChangeCounter(models.Model):
+    """Number of changes to the rows of one table and business: the sum over these rows. Written only
+    by triggers (`kaivox.db.change_counters`)."""
 
-    def update(self, **values: Any) -> int:
-        changed = self._businesses()
-        count = super().update(**values)
-        _rows_changed(changed)
-        return count
-
-    def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
-        made = super().bulk_create(objs, *args, **kwargs)
-        _rows_changed({row.business_id for row in made})
-        return made
-
-    def delete(self) -> tuple[int, dict[str, int]]:
-        changed = self._businesses()
-        deleted = super().delete()
-        _rows_changed(changed)
-        return deleted
-
-    def _businesses(self) -> set[int]:
-        if not settings.REDIS_URL:
-            return set()
-        return set(self.order_by().values_list("business_id", flat=True).distinct())
-
-
-class ShownRow(BusinessOwned):
-    """A row from which answers are made that may be spared (`kaivox.api.unchanged`): each change of
-    it leaves a mark for all processes."""
+    # Not a foreign key: the deletion of a business counts the deletion of its rows, too.
+    business_id = models.BigIntegerField()
+    table_name = models.CharField(max_length=63)
+    changes = models.BigIntegerField()
 
     class Meta:
-        abstract = True
+        db_table = change_counters.TABLE
+        indexes = [models.Index("business_id", "table_name", name="changecounter_business")]
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        super().save(*args, **kwargs)
-        leave_rows_mark(self.business_id)
-
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        deleted = super().delete(*args, **kwargs)
-        leave_rows_mark(self.business_id)
-        return deleted
-
-
-def _rows_changed(business_ids: Iterable[int]) -> None:
-    for business_id in business_ids:
-        leave_rows_mark(business_id)
+    def __str__(self) -> str:
+        return f"{self.table_name} of business {self.business_id}: {self.changes:,}"
 
 
 class Role(models.TextChoices):
-    OWNER = "owner"
-    STAFF = "staff"
+    OWNER = "owner", "owner"
+    DEVELOPER = "developer", "developer"
+    STAFF = "staff", "front desk"
     ANALYST = "analyst", "analyst (reads only)"
 
 
 class Membership(models.Model):
-    """Which businesses a person of the admin sees. An agency's people have several."""
+    """Gives a user access to a business, with a role. A user may be a member of several."""
 
     business = models.ForeignKey(Business, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="memberships",
+        db_index=False,  # membership_once begins with it
     )
-    role = models.CharField(max_length=8, choices=Role, default=Role.STAFF)
+    role = models.CharField(max_length=12, choices=Role, default=Role.STAFF)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -255,42 +216,71 @@ class Membership(models.Model):
         return f"{self.user} at {self.business}"
 
 
+class InvitationQuerySet(BusinessQuerySet):
+    def open(self, now: datetime) -> Self:
+        """Invitations whose link works at `now`."""
+        return self.filter(accepted_at=None, revoked_at=None, expires_at__gt=now)
+
+
+class Invitation(models.Model):
+    """Invites the owner of an e-mail address to a business. See `kaivox.businesses.members`."""
+
+    business = models.ForeignKey(Business, on_delete=models.CASCADE, related_name="+")
+    email = models.EmailField()
+    role = models.CharField(max_length=12, choices=Role)
+    invited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    objects = InvitationQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.email} to {self.business}"
+
+    def is_open(self, now: datetime) -> bool:
+        return self.accepted_at is None and self.revoked_at is None and now < self.expires_at
+
+
 def all_scopes() -> list[str]:
     return list(ALL_SCOPES)
 
 
-class MarkingOwnedQuerySet(MarkingQuerySet, BusinessQuerySet):  # type: ignore[override]
-    """Of rows that belong to a business and decide about its calls."""
-
-    business_column = "business_id"
-
-
-class ApiKeyQuerySet(MarkingOwnedQuerySet):  # type: ignore[override]
+class ApiKeyQuerySet(BusinessQuerySet):
     def live(self, now: datetime) -> Self:
-        """Keys that open the door at `now`: neither revoked nor expired."""
+        """Keys that are valid at `now`: neither revoked nor expired."""
         return self.filter(
             Q(expires_at__isnull=True) | Q(expires_at__gt=now),
             Q(revoked_at__isnull=True) | Q(revoked_at__gt=now),
         )
 
+    def for_authentication(self) -> Self:
+        """With all that authentication reads: the business, its plan and its quota override."""
+        return self.select_related("business__quota_override")
 
-class ApiKey(MarkingModel, BusinessOwned):
-    """A secret that speaks for a business. Only its SHA-256 is kept; see `keys`."""
+
+class ApiKey(BusinessOwned):
+    """Credentials of a business. Only the SHA-256 of the key is stored; see `auth.key_format`."""
 
     name = models.CharField(max_length=120)
-    # By which it is looked up. No secret: 47 of its 190 bits of chance.
+    # The look-up column. Not secret: 47 of the 190 random bits.
     prefix = models.CharField(max_length=16, unique=True, editable=False)
     last_four = models.CharField(max_length=4, editable=False)
     digest = models.CharField(max_length=64, editable=False)
     scopes = models.JSONField(default=all_scopes)
     allowed_cidrs = models.JSONField(
-        default=list, blank=True, help_text='Empty: from anywhere. Else like ["203.0.113.0/24"].'
+        default=list,
+        blank=True,
+        help_text='Empty: any address. Otherwise such as ["203.0.113.0/24"].',
     )
     query_allowed = models.BooleanField(
-        "accepted as ?api_key=", default=True, help_text="Off: only in a header."
+        "accepted as ?api_key=", default=True, help_text="Off: accepted in a header only."
     )
     expires_at = models.DateTimeField(null=True, blank=True)
-    # In the future while a rotated key lives out its grace.
+    # In the future during the grace period of a rotated key.
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_address = models.GenericIPAddressField(null=True, blank=True, editable=False)
@@ -312,8 +302,12 @@ class ApiKey(MarkingModel, BusinessOwned):
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…{self.last_four})"
 
-    def marked_business_id(self) -> int:
-        return self.business_id
+    def has_scope(self, wanted: str) -> bool:
+        return has_scope(self.scopes, wanted)
+
+    @property
+    def has_all_scopes(self) -> bool:
+        return set(self.scopes) >= set(ALL_SCOPES)
 
     def is_revoked(self, now: datetime) -> bool:
         return self.revoked_at is not None and self.revoked_at <= now
@@ -324,18 +318,22 @@ class ApiKey(MarkingModel, BusinessOwned):
 
 class AuditQuerySet(BusinessQuerySet):
     def update(self, **values: Any) -> int:
-        raise TypeError("Audit entries are written once.")
+        raise TypeError("Audit entries cannot be changed.")
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        raise TypeError("Audit entries are kept.")
+        raise TypeError("Audit entries cannot be deleted.")
 
 
 class AuditEntry(models.Model):
-    """Who changed what, and when. Written once, by `audit.record_audit`; outlives what it tells of,
-    so its references are not enforced and names are copied."""
+    """Who changed what, and when. Immutable, written by `audit.record_audit`. It outlives its
+    subject, so its references are not enforced and names are copied."""
 
     business = models.ForeignKey(
-        Business, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+        Business,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,  # audit_business begins with it
+        related_name="+",
     )
     at = models.DateTimeField()
     actor = models.ForeignKey(
@@ -348,6 +346,9 @@ class AuditEntry(models.Model):
     actor_name = models.CharField(max_length=150)
     action = models.CharField(max_length=60)
     subject = models.CharField(max_length=200)
+    # The row whose History shows the entry; the label and id, as the row may be deleted.
+    subject_type = models.CharField(max_length=100, blank=True, default="", db_default="")
+    subject_id = models.BigIntegerField(null=True, blank=True)
     changes = models.JSONField(default=dict)
     request_id = models.CharField(max_length=128)
 
@@ -362,8 +363,37 @@ class AuditEntry(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
-            raise TypeError("Audit entries are written once.")
+            raise TypeError("Audit entries cannot be changed.")
         super().save(*args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        raise TypeError("Audit entries are kept.")
+        raise TypeError("Audit entries cannot be deleted.")
+
+
+class SecurityNotice(models.Model):
+    """A queued e-mail about a security-relevant change (`security_notices`)."""
+
+    recipient = models.EmailField()
+    subject = models.CharField(max_length=300)
+    body = models.TextField()
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.subject
+
+
+class PendingTouch(models.Model):
+    """A change of a row whose values other rows show: see `kaivox.businesses.denormalized_names`."""
+
+    label = models.CharField("model", max_length=100)
+    object_id = models.BigIntegerField()
+    # The `updated_at` of rows that were touched in the transaction of the change.
+    touched_at = models.DateTimeField(null=True)
+    # When the task started: rows changed since then are done.
+    begun_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "pending touches"
+
+    def __str__(self) -> str:
+        return f"{self.label} {self.object_id}"

@@ -1,24 +1,31 @@
-"""All that changes a business, its people or its keys. Each leaves a row of audit."""
+"""State changes of businesses and API keys. Each writes an audit entry."""
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.utils.module_loading import import_string
 
-from kaivox.businesses import keys
+from kaivox.api.values import problem_of_name
 from kaivox.businesses.audit import record_audit
+from kaivox.businesses.auth import key_format
+from kaivox.businesses.auth.scopes import ALL_SCOPES
+from kaivox.businesses.denormalized_names import touch_later
+from kaivox.businesses.key_changes import key_changed, key_replaced
+from kaivox.businesses.key_settings import check_key_settings
 from kaivox.businesses.models import ApiKey, Business, Membership, Role
-from kaivox.businesses.scopes import ALL_SCOPES
-from kaivox.businesses.write_lock import atomic_write
+from kaivox.businesses.security_notices import notify_owners
+from kaivox.db.transactions import atomic_write
 from kaivox.errors import Conflict, Invalid, NotFound
+from kaivox.registry import Registry
 
+# Functions `(*, business, now)` that fill a new sandbox with demo data.
+sandbox_seeders: Final[Registry[Callable[..., object]]] = Registry("demo data of sandboxes")
+# Functions `(*, business, now)` that delete the data of a sandbox.
+sandbox_wipers: Final[Registry[Callable[..., object]]] = Registry("deletion of sandboxes' data")
 DEFAULT_GRACE: Final = timedelta(days=1)
 LONGEST_GRACE: Final = timedelta(days=7)
 
@@ -34,6 +41,7 @@ BUSINESS_SETTINGS: Final = (
     "minimum_notice_minutes",
     "horizon_days",
     "daily_cap_per_staff",
+    "reminder_hours",
     "transcript_retention_days",
     "mask_transcripts",
 )
@@ -42,16 +50,16 @@ KEY_SETTINGS: Final = ("name", "scopes", "allowed_cidrs", "query_allowed", "expi
 
 class KeyAlreadyRevoked(Conflict):
     code = "key_revoked"
-    message = "This key is revoked, or being replaced, already."
+    message = "This key has already been revoked or rotated."
 
 
 class SandboxExists(Conflict):
     code = "sandbox_exists"
-    message = "This business has a sandbox already."
+    message = "This business already has a sandbox."
 
 
 class IssuedKey(NamedTuple):
-    """A new key; `secret` is in no table and can be shown this once."""
+    """A new key. `secret` is not stored, so it can be shown only now."""
 
     key: ApiKey
     secret: str
@@ -68,7 +76,7 @@ def create_business(
     now: datetime,
     **values: Any,
 ) -> Business:
-    """A business with the settings `values`; `owner` becomes its member. Raises Invalid."""
+    """Creates a business with the settings `values`; `owner` becomes its owner. Raises Invalid."""
     business = Business(**values)
     _save_clean(business)
     if owner is not None:
@@ -86,7 +94,18 @@ def change_business(
     changes = _apply(business, values, allowed=BUSINESS_SETTINGS)
     if changes:
         _save_clean(business)
+        if {"timezone", "currency"} & set(changes):
+            touch_later(business)
         _audit(business, actor, "business.changed", business, changes, now=now)
+    if "contact_email" in changes:
+        former, address = changes["contact_email"]
+        notify_owners(
+            business=business,
+            subject="The contact address for notices from KaiVox has changed",
+            text=f"Address before: {former or 'none'}\nAddress now: {address or 'none'}",
+            now=now,
+            also=former,
+        )
     return business
 
 
@@ -94,7 +113,7 @@ def change_business(
 def change_plan(
     *, business_id: int, plan: str, actor: User | None = None, now: datetime
 ) -> Business:
-    """Another plan, with its quota from the next request on. Raises Invalid."""
+    """Changes the plan; its quota applies from the next request on. Raises Invalid."""
     business = _lock_business(business_id)
     changes = _apply(business, {"plan": plan}, allowed=("plan",))
     if changes:
@@ -105,7 +124,7 @@ def change_plan(
 
 @atomic_write
 def suspend_business(*, business_id: int, actor: User | None = None, now: datetime) -> Business:
-    """Its keys are answered 403 from the next request on. Again: nothing happens."""
+    """Requests with its keys get 403 from now on. Idempotent."""
     business = _lock_business(business_id)
     if not business.is_suspended:
         business.suspended_at = now
@@ -116,7 +135,7 @@ def suspend_business(*, business_id: int, actor: User | None = None, now: dateti
 
 @atomic_write
 def reopen_business(*, business_id: int, actor: User | None = None, now: datetime) -> Business:
-    """Ends a suspension. Again: nothing happens."""
+    """Ends a suspension. Idempotent."""
     business = _lock_business(business_id)
     if business.is_suspended:
         business.suspended_at = None
@@ -127,11 +146,11 @@ def reopen_business(*, business_id: int, actor: User | None = None, now: datetim
 
 @atomic_write
 def create_sandbox(*, business_id: int, actor: User | None = None, now: datetime) -> Business:
-    """A twin with the same settings, people and demo data, for `kv_test_` keys and webhooks with
-    `"livemode": false`. Raises SandboxExists; Invalid for the sandbox of a sandbox."""
+    """Creates a sandbox: a business with the same settings and members, demo data, `kv_test_` keys
+    and webhooks with `"livemode": false`. Raises SandboxExists; Invalid for a sandbox."""
     business = _lock_business(business_id)
     if business.sandbox_of_id is not None:
-        raise Invalid("A sandbox has no sandbox of its own.")
+        raise Invalid("A sandbox cannot have a sandbox.")
     if Business.objects.filter(sandbox_of=business).exists():
         raise SandboxExists
     sandbox = Business(
@@ -147,42 +166,25 @@ def create_sandbox(*, business_id: int, actor: User | None = None, now: datetime
         Membership(business=sandbox, user_id=member.user_id, role=member.role)
         for member in business.memberships.all()
     )
-    if settings.SANDBOX_FILLER:
-        import_string(settings.SANDBOX_FILLER)(business=sandbox, now=now)
+    for seed in sandbox_seeders.all():
+        seed(business=sandbox, now=now)
     _audit(business, actor, "business.sandbox_created", sandbox, now=now)
     return sandbox
 
 
-# --- People ----------------------------------------------------------------------------------
-
-
 @atomic_write
-def set_membership(
-    *,
-    business_id: int,
-    user: User,
-    role: str,
-    actor: User | None = None,
-    now: datetime,
-) -> Membership:
-    """`user` sees the business in the admin, as `role`. Raises Invalid."""
-    if role not in Role.values:
-        raise Invalid(errors={"role": [f"There is no role {role}."]})
-    business = _lock_business(business_id)
-    membership, _ = Membership.objects.update_or_create(
-        business=business, user=user, defaults={"role": role}
-    )
-    _audit(business, actor, "membership.set", user, {"role": role}, now=now)
-    return membership
-
-
-@atomic_write
-def end_membership(*, membership_id: int, actor: User | None = None, now: datetime) -> None:
-    """The person sees the business no more. Again: nothing happens."""
-    membership = Membership.objects.select_related("business", "user").filter(pk=membership_id)
-    for ended in membership:
-        ended.delete()
-        _audit(ended.business, actor, "membership.ended", ended.user, now=now)
+def reset_sandbox(*, business_id: int, actor: User | None = None, now: datetime) -> Business:
+    """Replaces the data of the sandbox of the business `business_id` by new demo data; its API keys,
+    endpoints and members stay. Raises NotFound without a sandbox."""
+    sandbox = Business.objects.select_for_update(no_key=True).filter(sandbox_of=business_id).first()
+    if sandbox is None:
+        raise NotFound
+    for wipe in sandbox_wipers.all():
+        wipe(business=sandbox, now=now)
+    for seed in sandbox_seeders.all():
+        seed(business=sandbox, now=now)
+    _audit(sandbox, actor, "business.sandbox_reset", sandbox, now=now)
+    return sandbox
 
 
 # --- Keys ------------------------------------------------------------------------------------
@@ -200,7 +202,7 @@ def issue_api_key(
     actor: User | None = None,
     now: datetime,
 ) -> IssuedKey:
-    """A new key of the business: `kv_live_…`, or `kv_test_…` for a sandbox. Raises Invalid."""
+    """Issues a key: `kv_live_…`, or `kv_test_…` for a sandbox. Raises Invalid."""
     business = _lock_business(business_id)
     key = ApiKey(
         business=business,
@@ -210,9 +212,15 @@ def issue_api_key(
         query_allowed=query_allowed,
         expires_at=expires_at,
     )
-    _check_key(key, now)
+    check_key_settings(key, now)
     issued = _issue(key, actor)
     _audit(business, actor, "api_key.issued", key, {"scopes": key.scopes}, now=now)
+    notify_owners(
+        business=business,
+        subject="A new KaiVox API key was issued",
+        text=f"API key: {key}\nScopes: {', '.join(key.scopes)}",
+        now=now,
+    )
     return issued
 
 
@@ -224,8 +232,8 @@ def rotate_api_key(
     actor: User | None = None,
     now: datetime,
 ) -> IssuedKey:
-    """Another key in its place, with the same settings; the old one is valid for `grace` more
-    (0 to 7 days). Raises Invalid, KeyAlreadyRevoked."""
+    """Issues a new key with the same settings; the old one stays active for `grace` (0 to 7 days).
+    Raises Invalid, KeyAlreadyRevoked."""
     if not timedelta(0) <= grace <= LONGEST_GRACE:
         raise Invalid(errors={"grace": ["Between 0 and 7 days."]})
     old = _lock_key(key_id)
@@ -235,18 +243,26 @@ def rotate_api_key(
     issued = _issue(new, actor)
     old.revoked_at = now + grace
     old.save(update_fields=["revoked_at", "updated_at"])
+    key_replaced(old, new=new)
     changes = {"replaced": str(old), "old_valid_until": old.revoked_at.isoformat()}
     _audit(old.business, actor, "api_key.rotated", new, changes, now=now)
+    notify_owners(
+        business=old.business,
+        subject="A KaiVox API key was replaced",
+        text=f"New API key: {new}\nIt replaces: {old}",
+        now=now,
+    )
     return issued
 
 
 @atomic_write
 def revoke_api_key(*, key_id: int, actor: User | None = None, now: datetime) -> ApiKey:
-    """The key is invalid from the next request on, in its grace too. Again: nothing happens."""
+    """Revokes a key for the next request, also during its grace period. Idempotent."""
     key = _lock_key(key_id)
     if not key.is_revoked(now):
         key.revoked_at = now
         key.save(update_fields=["revoked_at", "updated_at"])
+        key_changed(key, now=now)
         _audit(key.business, actor, "api_key.revoked", key, now=now)
     return key
 
@@ -255,24 +271,23 @@ def revoke_api_key(*, key_id: int, actor: User | None = None, now: datetime) -> 
 def change_api_key(
     *, key_id: int, actor: User | None = None, now: datetime, **values: Any
 ) -> ApiKey:
-    """Narrows or widens a key (`KEY_SETTINGS`). Raises Invalid, KeyAlreadyRevoked."""
+    """Changes settings of a key (`KEY_SETTINGS`). Raises Invalid, KeyAlreadyRevoked."""
     key = _lock_key(key_id)
     if key.is_revoked(now):
         raise KeyAlreadyRevoked
     changes = _apply(key, values, allowed=KEY_SETTINGS)
     if changes:
-        _check_key(key, now, expiry="expires_at" in changes)
+        check_key_settings(key, now, expiry="expires_at" in changes)
         key.save()
+        key_changed(key, now=now)
         _audit(key.business, actor, "api_key.changed", key, changes, now=now)
     return key
 
 
-def note_use(*, key: ApiKey, address: str, now: datetime) -> bool:
-    """Keeps when and from where a key was used, at most once a minute; whether it wrote.
-
-    Leaves no mark: nothing that decides about calls has changed.
-    """
+def record_key_use(*, key: ApiKey, address: str, now: datetime) -> bool:
+    """Records when and from where a key was used, at most once a minute. Returns whether it wrote."""
     minute_ago = now - timedelta(minutes=1)
+    # Not the default manager, whose `update` sets `updated_at`: the key itself did not change.
     stale = ApiKey._base_manager.filter(pk=key.pk).exclude(last_used_at__gt=minute_ago)
     return stale.update(last_used_at=now, last_used_address=address) == 1
 
@@ -281,7 +296,7 @@ def note_use(*, key: ApiKey, address: str, now: datetime) -> bool:
 
 
 def _lock_business(business_id: int) -> Business:
-    """Locks the business: changes to it and to its keys queue here."""
+    """Locks the business row: changes to it and to its keys are serialized."""
     rows = Business.objects.select_for_update(no_key=True)
     locked: Business | None = rows.filter(pk=business_id).first()
     if locked is None:
@@ -290,7 +305,7 @@ def _lock_business(business_id: int) -> Business:
 
 
 def _lock_key(key_id: int) -> ApiKey:
-    """Locks the key, and with it its place: of two rotations at once one comes second."""
+    """Locks the key row: of two rotations at once the second fails."""
     rows = ApiKey.objects.select_for_update(no_key=True, of=("self",))
     locked: ApiKey | None = rows.select_related("business").filter(pk=key_id).first()
     if locked is None:
@@ -300,48 +315,22 @@ def _lock_key(key_id: int) -> ApiKey:
 
 def _issue(key: ApiKey, actor: User | None) -> IssuedKey:
     while True:
-        secret = keys.make_key(livemode=key.business.livemode)
-        key.prefix = secret[: keys.PREFIX_LENGTH]
+        secret = key_format.make_key(livemode=key.business.livemode)
+        key.prefix = secret[: key_format.PREFIX_LENGTH]
         if not ApiKey.objects.filter(prefix=key.prefix).exists():
             break
     key.last_four = secret[-4:]
-    key.digest = keys.digest_of(secret)
+    key.digest = key_format.digest_of(secret)
     key.issued_by = actor
     key.save()
     return IssuedKey(key, secret)
 
 
-def _check_key(key: ApiKey, now: datetime, *, expiry: bool = True) -> None:
-    errors: dict[str, list[str]] = {}
-    if not key.name or len(key.name) > 120:
-        errors["name"] = ["Between 1 and 120 characters."]
-    unknown = [scope for scope in key.scopes if scope not in ALL_SCOPES]
-    if unknown:
-        errors["scopes"] = [f"There is no scope {scope}." for scope in unknown]
-    elif not key.scopes:
-        errors["scopes"] = ["At least one scope."]
-    wrong = [cidr for cidr in key.allowed_cidrs if not _is_network(cidr)]
-    if wrong:
-        errors["allowed_cidrs"] = [f"{cidr} is no block such as 203.0.113.0/24." for cidr in wrong]
-    if expiry and key.is_expired(now):
-        errors["expires_at"] = ["This is in the past."]
-    if errors:
-        raise Invalid(errors=errors)
-
-
-def _is_network(cidr: object) -> bool:
-    try:
-        ipaddress.ip_network(str(cidr))
-    except ValueError:
-        return False
-    return isinstance(cidr, str)
-
-
 def _apply(row: Any, values: dict[str, Any], *, allowed: Iterable[str]) -> dict[str, Any]:
-    """Sets `values`; what changed, as the audit shows it."""
+    """Sets `values`. Returns the changes as {name: [before, after]}, for the audit."""
     unknown = set(values) - set(allowed)
     if unknown:
-        raise TypeError(f"Not to be changed here: {', '.join(sorted(unknown))}")
+        raise TypeError(f"Cannot be changed here: {', '.join(sorted(unknown))}")
     changes = {}
     for name, value in values.items():
         before = getattr(row, name)
@@ -356,6 +345,8 @@ def _shown(value: Any) -> Any:
 
 
 def _save_clean(row: Business) -> None:
+    if row.name and (problem := problem_of_name(row.name)):
+        raise Invalid(errors={"name": [problem]})
     try:
         row.full_clean()
     except ValidationError as error:

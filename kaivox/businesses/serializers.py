@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from kaivox.api.fields import InstantField
+from kaivox.api.fields import UtcDateTimeField
 from kaivox.api.serializers import ReadSerializer
 from kaivox.businesses.models import Plan
 
 
 class QuotaSerializer(ReadSerializer):
-    """How many requests the plan, or an agreement, allows."""
+    """How many requests the plan, or a quota override, allows."""
 
     per_minute = serializers.IntegerField(help_text="In any 60 seconds.")
     per_day = serializers.IntegerField(help_text="In a UTC day.")
 
 
 class WindowUsageSerializer(ReadSerializer):
-    """One window of the quota, as it stands."""
+    """Current usage of one window of the quota."""
 
     used = serializers.IntegerField()
     remaining = serializers.IntegerField()
@@ -30,13 +30,13 @@ class UsageSerializer(ReadSerializer):
 
 
 class CallingKeySerializer(ReadSerializer):
-    """The key that this call was made with; its secret is not kept."""
+    """The key of this request. Its secret is not stored."""
 
     name = serializers.CharField()
     prefix = serializers.CharField()
     last_four = serializers.CharField()
     scopes = serializers.ListField(child=serializers.CharField())
-    expires_at = InstantField(allow_null=True)
+    expires_at = UtcDateTimeField(allow_null=True)
 
 
 class BusinessSerializer(ReadSerializer):
@@ -51,8 +51,8 @@ class BusinessSerializer(ReadSerializer):
 
 
 class CallerSerializer(BusinessSerializer):
-    """The answer of `GET /business`: the business, its quota and the key. Documentation of what
-    `views.BusinessView` puts together."""
+    """The response of `GET /business`: the business, its quota and the key. It documents what
+    `views.BusinessView` assembles."""
 
     quota = QuotaSerializer()
     usage = UsageSerializer()

@@ -1,4 +1,4 @@
-"""`GET /business`: who am I, and how much of my quota is left?"""
+"""`GET /business`: the calling business, its quota and its key."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kaivox.api.responses import Answer
-from kaivox.api.views import FramedView
+from kaivox.api.request_context import context_of
+from kaivox.api.responses import EnvelopeResponse
+from kaivox.api.views import ApiView
 from kaivox.businesses.models import ApiKey
 from kaivox.businesses.serializers import (
     BusinessSerializer,
@@ -20,20 +21,20 @@ from kaivox.businesses.serializers import (
 )
 
 
-class BusinessView(FramedView):
-    """Your business, your quota and how much of it is left, and the key you are calling with.
+class BusinessView(ApiView):
+    """Your business, your quota and how much of it is left, and the key of this request.
 
-    Costs nothing: it works, and tells when to come back, when the quota is used up.
+    This request costs no quota, so it also works, and says when to retry, once the quota is used up.
     """
 
     charged = False
 
     @extend_schema(responses=CallerSerializer, tags=["business"])
     def get(self, request: Request) -> Response:
-        # The throttle has looked at both windows on the way here.
-        usage: Any = request._request.quota  # type: ignore[attr-defined]
+        # Read by the throttle, which charges nothing for this view.
+        usage: Any = context_of(request).quota
         key = request.auth if isinstance(request.auth, ApiKey) else None
-        return Answer(
+        return EnvelopeResponse(
             {
                 **BusinessSerializer.render(self.business),
                 "quota": QuotaSerializer.render(usage.quota),

@@ -1,1 +1,1 @@
-"""The demo that `make up` begins with: a clinic, a salon and a gym, credible to the last call."""
+"""Demo data of `make up`: a clinic, a salon and a gym with customers, appointments and calls."""

@@ -1,4 +1,4 @@
-"""Who are the three businesses of the demo: what they sell, who works there, when?"""
+"""The demo businesses: their services, staff, working hours, resources and customers."""
 
 from __future__ import annotations
 
@@ -18,6 +18,18 @@ class DemoService:
     price: Decimal
     buffer_before: int = 0
     buffer_after: int = 0
+    # Hours before the start until which it can be cancelled or moved; None: at any time.
+    window: int | None = None
+    # Seats. The hours of those who teach a class are its timetable: each shift is one session.
+    capacity: int = 1
+    resource_kinds: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class DemoResource:
+    name: str
+    kind: str
+    capacity: int = 1
 
 
 @dataclass(frozen=True)
@@ -39,9 +51,21 @@ class DemoStaff:
 
 
 @dataclass(frozen=True)
+class DemoSeries:
+    """So many weekly appointments of one customer; `start` is a minute of the day."""
+
+    service: str
+    staff: str
+    weekday: int
+    start: int
+    number: int
+
+
+@dataclass(frozen=True)
 class DemoBusiness:
-    """`holidays` are (month, day, name); `mobile` is the form of its customers' numbers, in ranges
-    that belong to nobody where the country has such."""
+    """`holidays` are (month, day, name); `mobile` is the format of its customers' numbers, in ranges
+    reserved for fiction where the country has such. `parties` are sizes of parties, each as likely as
+    the others; `visit` the services of a visit."""
 
     slug: str
     settings: dict[str, Any]
@@ -52,6 +76,10 @@ class DemoBusiness:
     holidays: Sequence[tuple[int, int, str]]
     people: Sequence[str]
     mobile: str
+    resources: Sequence[DemoResource] = ()
+    parties: Sequence[int] = (1,)
+    visit: Sequence[str] = ()
+    series: DemoSeries | None = None
 
     @property
     def customers(self) -> list[str]:
@@ -93,14 +121,21 @@ SMILE_DENTAL: Final = DemoBusiness(
     services=(
         DemoService("Check-up", "Examination, X-ray if needed, and advice.", 30, price("500.00")),
         DemoService(
-            "Scaling and polishing", "Removes plaque and stains.", 45, price("1500.00"), 0, 15
+            "Scaling and polishing", "Removes plaque and stains.", 45, price("1500.00"), 0, 15,
+            resource_kinds=("treatment_chair",),
         ),
-        DemoService("Filling", "Tooth-coloured composite filling.", 45, price("1800.00"), 5, 10),
+        DemoService(
+            "Filling", "Tooth-coloured composite filling.", 45, price("1800.00"), 5, 10,
+            resource_kinds=("treatment_chair",),
+        ),
         DemoService(
             "Root canal treatment", "One sitting, under local anaesthesia.", 90, price("6500.00"),
-            10, 15,
+            10, 15, window=24, resource_kinds=("treatment_chair",),
         ),
-        DemoService("Teeth whitening", "In-clinic light whitening.", 60, price("7000.00"), 0, 15),
+        DemoService(
+            "Teeth whitening", "In-clinic light whitening.", 60, price("7000.00"), 0, 15,
+            resource_kinds=("treatment_chair",),
+        ),
         DemoService("Braces consultation", "Which braces, how long, what cost.", 30, price("800.00")),
         DemoService("Children's check-up", "For patients up to 12 years.", 30, price("400.00")),
     ),
@@ -136,6 +171,10 @@ SMILE_DENTAL: Final = DemoBusiness(
         "Tanvi Shah", "Uma Krishnan", "Varun Malhotra", "Vidya Rajan", "Zoya Ansari",
     ),
     mobile="+9198450{:05d}",
+    resources=(
+        DemoResource("Treatment chair 1", "treatment_chair"),
+        DemoResource("Treatment chair 2", "treatment_chair"),
+    ),
 )  # fmt: skip
 
 STUDIO_NINE: Final = DemoBusiness(
@@ -154,8 +193,10 @@ STUDIO_NINE: Final = DemoBusiness(
     services=(
         DemoService("Cut and style", "Wash, cut and blow-dry.", 60, price("85.00"), 0, 5),
         DemoService("Short cut", "Clipper or scissors.", 30, price("45.00")),
-        DemoService("Full color", "Root to tip, with toner.", 120, price("160.00"), 0, 15),
-        DemoService("Highlights", "Half head, foils.", 150, price("220.00"), 0, 15),
+        DemoService(
+            "Full color", "Root to tip, with toner.", 120, price("160.00"), 0, 15, window=48
+        ),
+        DemoService("Highlights", "Half head, foils.", 150, price("220.00"), 0, 15, window=48),
         DemoService("Blowout", "Wash and blow-dry.", 45, price("55.00")),
         DemoService("Beard trim", "With a hot towel.", 20, price("25.00")),
     ),
@@ -190,6 +231,8 @@ STUDIO_NINE: Final = DemoBusiness(
         "Zoe Campbell",
     ),
     mobile="+164655501{:02d}",
+    visit=("Full color", "Cut and style"),
+    series=DemoSeries("Beard trim", "Jordan Blake", FRIDAY, clock(9), 8),
 )  # fmt: skip
 
 PEAK_GYMS: Final = DemoBusiness(
@@ -206,11 +249,13 @@ PEAK_GYMS: Final = DemoBusiness(
     agent="Robin",
     phone="+442079460300",
     services=(
-        DemoService("Personal training", "One to one, on the gym floor.", 60, price("55.00")),
+        DemoService("Personal training", "One to one, in the gym.", 60, price("55.00")),
         DemoService("Gym induction", "The first hour of a new member.", 45, price("0.00"), 0, 15),
         DemoService("Physio assessment", "Movement screen and plan.", 45, price("70.00"), 0, 15),
         DemoService("Yoga, one to one", "All levels.", 60, price("50.00")),
         DemoService("Nutrition consultation", "Goals, diary, plan.", 30, price("40.00")),
+        DemoService("Spin class", "Intervals, on twelve bikes.", 45, price("14.00"), capacity=12),
+        DemoService("Yoga class", "Flow for all levels.", 60, price("12.00"), capacity=10),
     ),
     staff=(
         DemoStaff(
@@ -237,6 +282,20 @@ PEAK_GYMS: Final = DemoBusiness(
             "Daniel Okafor", "Nutrition", ("Nutrition consultation", "Personal training"),
             (Shift((MONDAY, TUESDAY, THURSDAY, SATURDAY), clock(8), clock(16), (clock(12), clock(12, 30))),),
         ),
+        DemoStaff(
+            "Megan Lloyd", "Spin", ("Spin class",),
+            (
+                Shift((MONDAY, WEDNESDAY, FRIDAY), clock(18), clock(18, 45)),
+                Shift((SATURDAY,), clock(9), clock(9, 45)),
+            ),
+        ),
+        DemoStaff(
+            "Arun Das", "Yoga", ("Yoga class",),
+            (
+                Shift((TUESDAY, THURSDAY), clock(18, 30), clock(19, 30)),
+                Shift((SUNDAY,), clock(10), clock(11)),
+            ),
+        ),
     ),
     holidays=((1, 1, "New Year's Day"), (12, 25, "Christmas Day"), (12, 26, "Boxing Day")),
     people=(
@@ -250,4 +309,57 @@ PEAK_GYMS: Final = DemoBusiness(
     mobile="+447700900{:03d}",
 )  # fmt: skip
 
-BUSINESSES: Final = (SMILE_DENTAL, STUDIO_NINE, PEAK_GYMS)
+_MEALS: Final = Shift(
+    (TUESDAY, WEDNESDAY, THURSDAY, FRIDAY, SATURDAY, SUNDAY),
+    clock(13), clock(23, 30), (clock(16, 30), clock(20)),
+)  # fmt: skip
+
+# A booking takes a table and a waiter, and each waiter one party at a time.
+CASA_VERDE: Final = DemoBusiness(
+    slug="casa-verde",
+    settings={
+        "name": "Casa Verde",
+        "timezone": "Europe/Madrid",
+        "country": "ES",
+        "currency": "EUR",
+        "plan": "pro",
+        "contact_email": "mesas@casa-verde.example",
+        "slot_interval_minutes": 30,
+    },
+    agent="Vera",
+    phone="+34910000400",
+    services=(
+        DemoService(
+            "Table", "Lunch or dinner from the menu.", 90, price("0.00"), resource_kinds=("table",)
+        ),
+        DemoService(
+            "Tasting menu", "Nine courses; the price is the deposit for the table.", 150,
+            price("30.00"), window=24, resource_kinds=("table",),
+        ),
+    ),
+    staff=tuple(
+        DemoStaff(name, "Waiter", ("Table", "Tasting menu"), (_MEALS,))
+        for name in ("Carmen Ortega", "Pablo Serrano", "Irene Vidal", "Hugo Castro")
+    ),
+    holidays=((1, 1, "New Year's Day"), (1, 6, "Epiphany"), (12, 25, "Christmas Day")),
+    people=(
+        "Adriana Molina", "Alejandro Ruiz", "Beatriz Navarro", "Carlos Herrera", "Clara Iglesias",
+        "David Moreno", "Diana Campos", "Eduardo Santos", "Elvira Prieto", "Fernando Gil",
+        "Gabriela Reyes", "Gonzalo Medina", "Helena Rubio", "Ignacio Blanco", "Javier Dominguez",
+        "Julia Marin", "Laura Cano", "Lorenzo Vega", "Marta Soler", "Miguel Fuentes",
+        "Nuria Pascual", "Oscar Delgado", "Paula Crespo", "Raquel Vicente", "Sergio Lozano",
+        "Teresa Arias",
+    ),
+    mobile="+34600000{:03d}",
+    resources=(
+        DemoResource("Table 1, window", "table", 2),
+        DemoResource("Table 2", "table", 2),
+        DemoResource("Table 3", "table", 4),
+        DemoResource("Table 4", "table", 4),
+        DemoResource("Table 5, terrace", "table", 4),
+        DemoResource("Table 6, round", "table", 6),
+    ),
+    parties=(2, 2, 2, 3, 4, 4, 5, 6),
+)  # fmt: skip
+
+BUSINESSES: Final = (SMILE_DENTAL, STUDIO_NINE, PEAK_GYMS, CASA_VERDE)

@@ -1,4 +1,4 @@
-"""What was said on the phone: conversations of the demo, by what came of them."""
+"""Transcripts of the demo's phone calls, by outcome."""
 
 from __future__ import annotations
 
@@ -156,4 +156,4 @@ def transcript(conversation: Conversation, words: dict[str, str]) -> list[Turn]:
 def length_of(turns: Sequence[Turn]) -> int:
     """How long the call took, in seconds."""
     last = turns[-1]
-    return int(last["offset_seconds"] + len(last["text"].split()) * SECONDS_PER_WORD + 3)
+    return int((last["offset_seconds"] or 0) + len(last["text"].split()) * SECONDS_PER_WORD + 3)

@@ -1,4 +1,4 @@
-"""Answers already given, by `Idempotency-Key`."""
+"""Stored responses, by `Idempotency-Key`."""
 
 from __future__ import annotations
 
@@ -7,32 +7,37 @@ from typing import Final
 
 from django.db import models
 
-from kaivox.businesses.encryption import EncryptedTextField
 from kaivox.businesses.models import Business
+from kaivox.db.encrypted_fields import EncryptedTextField
 
-KEEP: Final = timedelta(hours=24)
+RETENTION: Final = timedelta(hours=24)
 
 
-class Answered(models.Model):
-    """One key of one business: held while its request runs, then the answer for 24 hours."""
+class IdempotencyRecord(models.Model):
+    """One key of one business: locked while its request runs, then its response for 24 hours."""
 
-    business = models.ForeignKey(Business, on_delete=models.CASCADE, related_name="+")
+    # Without an index of its own: that of idempotency_key_once begins with it.
+    business = models.ForeignKey(
+        Business, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(
         max_length=64, help_text="SHA-256 of method, path, query and body."
     )
-    # Whose request holds the key; a crashed one loses it at `held_until`.
+    # The request that holds the key; a crashed one loses it at `held_until`.
     holder = models.UUIDField()
     held_until = models.DateTimeField()
+    # Of the caller; null for responses from before scopes were stored.
+    scopes = models.JSONField(null=True)
     status = models.PositiveSmallIntegerField(null=True)
-    # JSON of data, meta and headers. As text, for jsonb would change the order of the fields and so
-    # the ETag; encrypted, for it may hold a webhook's secret, which is shown once.
+    # JSON of data, meta and headers. As text, because jsonb would reorder the fields and so change
+    # the ETag; encrypted, because it may contain personal data.
     answer = EncryptedTextField(null=True)
     created_at = models.DateTimeField()
 
     class Meta:
-        verbose_name = "answer by Idempotency-Key"
-        verbose_name_plural = "answers by Idempotency-Key"
+        db_table = "idempotency_answered"
+        verbose_name = "idempotency record"
         constraints = [
             models.UniqueConstraint(fields=["business", "key"], name="idempotency_key_once")
         ]
@@ -42,6 +47,6 @@ class Answered(models.Model):
         return f"{self.key} ({self.status or 'running'})"
 
     def is_over(self, now: datetime) -> bool:
-        """Whether the key is free again: its day is over, or the request that held it crashed."""
+        """Whether the key is free: its 24 hours are over, or the request that held it crashed."""
         crashed = self.status is None and self.held_until < now
-        return crashed or self.created_at < now - KEEP
+        return crashed or self.created_at < now - RETENTION

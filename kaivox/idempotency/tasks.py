@@ -1,14 +1,14 @@
-"""What the idempotency room does on time."""
+"""Deletes expired idempotency records."""
 
 from __future__ import annotations
 
 from celery import shared_task
-from django.utils import timezone
 
+from kaivox.db.clock import database_now
 from kaivox.idempotency import operations
 
 
 @shared_task
 def prune() -> None:
-    """Hourly: answers older than a day are forgotten."""
-    operations.prune(now=timezone.now())
+    """Hourly: deletes records older than a day."""
+    operations.prune(now=database_now())

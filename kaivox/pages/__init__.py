@@ -1,1 +1,1 @@
-"""Pages for people: the developers' page and its docs, the API's own pages, a member's settings."""
+"""HTML pages: developers' page and docs, API reference, browsable API, settings, admin dashboard."""

@@ -1,4 +1,4 @@
-"""manage.py erase_customer --business SLUG ID: forgets one person, keeps the counts."""
+"""manage.py erase_customer --business SLUG ID: erases one person's data; counts stay."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from calls.management.commands import _person
+from calls.management.commands import _customer_arguments
 from calls.privacy import erase_customer
 
 
@@ -18,10 +18,10 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        _person.add_arguments(parser)
+        _customer_arguments.add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        business = _person.find_business(options)
+        business = _customer_arguments.find_business(options)
         customer_id = options["customer_id"]
         erase_customer(business=business, customer_id=customer_id, now=timezone.now())
         self.stdout.write(f"Customer {customer_id} of {business.name} is erased.")

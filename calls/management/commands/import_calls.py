@@ -12,11 +12,13 @@ from typing import Any, BinaryIO
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from calls.call_report import UnparsableMessage
 from calls.models import Provider
 from calls.operations import ingest_call
-from calls.providers.engine import report_of
 from calls.providers.incoming import Incoming
-from calls.report import Unreadable
+from calls.providers.kaivox import report_of
+from kaivox.api.exceptions import is_outage
+from kaivox.businesses.management.businesses import business_with_slug
 from kaivox.businesses.models import Business
 
 _WIDTH = 30
@@ -34,9 +36,7 @@ class Command(BaseCommand):
         parser.add_argument("file", metavar="FILE", help="JSON lines; - is standard input.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        business = Business.objects.filter(slug=options["business"]).first()
-        if business is None:
-            raise CommandError(f"There is no business {options['business']!r}.")
+        business = business_with_slug(options["business"])
         if options["file"] == "-":
             self._import(business, sys.stdin.buffer, size=0)
             return
@@ -48,18 +48,29 @@ class Command(BaseCommand):
             raise CommandError(f"{path} cannot be read: {error.strerror}.") from error
 
     def _import(self, business: Business, file: BinaryIO, *, size: int) -> None:
-        taken = skipped = 0
+        imported = skipped = 0
         for number, line in self._with_progress(file, size):
             if not line.strip():
                 continue
             try:
                 _import_line(business, line)
-            except Unreadable as error:
+            except Exception as error:
+                if is_outage(error):
+                    raise CommandError(f"The database is unavailable at line {number}.") from error
+                # An error in one line, of whatever kind, does not stop the others.
                 skipped += 1
-                self.stderr.write(f"\rline {number}: {error}")
+                reason = (
+                    error
+                    if isinstance(error, UnparsableMessage)
+                    else f"{type(error).__name__}: {error}"
+                )
+                self.stderr.write(f"\rline {number}: {reason}")
             else:
-                taken += 1
-        self.stdout.write(f"{taken} calls imported, {skipped} lines skipped.")
+                imported += 1
+        summary = f"{imported} calls imported, {skipped} lines skipped."
+        if skipped:
+            raise CommandError(summary)
+        self.stdout.write(summary)
 
     def _with_progress(self, file: BinaryIO, size: int) -> Iterator[tuple[int, bytes]]:
         """Numbered lines; a bar on a terminal while they are read."""
@@ -76,10 +87,12 @@ class Command(BaseCommand):
 
 
 def _import_line(business: Business, line: bytes) -> None:
-    """Raises Unreadable."""
-    told = Incoming(line).json()
-    provider = told.pop("provider", Provider.KAIVOX)
+    """Raises UnparsableMessage."""
+    payload = Incoming(line).json(bounded=True)
+    provider = payload.pop("provider", None)
+    if provider is None or provider == "":  # left out, as with every optional field
+        provider = Provider.KAIVOX
     if provider not in Provider.values:
-        raise Unreadable(f"provider: {json.dumps(provider)[:40]} is none of ours.")
-    report = report_of(told)
+        raise UnparsableMessage(f"provider: {json.dumps(provider)[:40]} is not a known provider.")
+    report = report_of(payload)
     ingest_call(business=business, provider=provider, report=report, now=timezone.now())

@@ -1,4 +1,4 @@
-"""`manage.py seed_demo`: the demo's businesses, each once."""
+"""`manage.py seed_demo`: creates the demo businesses that do not exist yet."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from kaivox.demo.fill import fill_demo
-from kaivox.progress import Progress
+from kaivox.businesses.management.businesses import migrated_database
+from kaivox.demo.seed import seed_demo
+from kaivox.embedded.progress import Progress
 
 
 class Command(BaseCommand):
-    help = "Makes the demo's businesses that are missing; run again, it changes nothing."
+    help = "Creates the demo businesses that do not exist yet; repeatable."
 
     def handle(self, **options: Any) -> None:
-        with Progress(self.stderr.write).step("Filling the demo"):
-            made = fill_demo(now=timezone.now())
+        with migrated_database(), Progress(self.stderr.write).step("Filling the demo"):
+            made = seed_demo(now=timezone.now())
         names = ", ".join(f"{business.name} ({business.slug})" for business in made)
-        self.stdout.write(f"Made {names}." if made else "Nothing to do: the demo is there.")
+        self.stdout.write(f"Created {names}." if made else "Nothing to do: the demo exists.")

@@ -1,4 +1,4 @@
-"""`manage.py up`: everything in one command, from an empty folder to a running KaiVox."""
+"""`manage.py up`: migrates, seeds the demo and runs web, worker and beat under one supervisor."""
 
 from __future__ import annotations
 
@@ -21,42 +21,40 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from kaivox import static_files
-from kaivox.demo import first_start, welcome
-from kaivox.environment import make_folder
-from kaivox.processes import Program, Supervisor
-from kaivox.progress import Progress
+from kaivox.embedded import first_start, static_files, welcome
+from kaivox.embedded.progress import Progress
+from kaivox.embedded.supervisor import ManagedProcess, Supervisor
 
-START_SECONDS: Final = 60.0
+START_TIMEOUT_SECONDS: Final = 60.0
 
 
-class NotStarted(CommandError):
-    """What stands in the way, and what to do about it, in one sentence."""
+class StartError(CommandError):
+    """The stack cannot start; the message is the cause and the fix in one sentence."""
 
 
 class Command(BaseCommand):
-    help = "Starts everything on this machine: web, worker and beat, with demo data at first."
+    help = "Starts everything on this machine: web, worker and beat, with demo data on first start."
     requires_system_checks = ()
 
     def handle(self, **options: Any) -> None:
         signal.signal(signal.SIGTERM, _interrupt)
         signal.signal(signal.SIGHUP, _interrupt)
-        self.progress = Progress(self.tell)
+        self.progress = Progress(self.print)
         try:
-            make_folder(settings.VAR)
-            refuse_taken_port(settings.HOST, settings.PORT)
-            with the_only_one():
+            settings.DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+            check_port(settings.HOST, settings.PORT)
+            with exclusive_lock():
                 self.prepare()
                 self.run()
         except KeyboardInterrupt:
-            self.tell("Stopped.")
+            self.print("Stopped.")
 
-    def tell(self, line: str) -> None:
+    def print(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
 
     def prepare(self) -> None:
-        """Brings the database and the static files up to date; fills an empty database."""
+        """Migrates the database, collects static files, and seeds an empty database."""
         step = self.progress.step
         try:
             with step("Preparing the database"):
@@ -64,38 +62,38 @@ class Command(BaseCommand):
             if not static_files.are_collected():
                 with step("Collecting static files"):
                     static_files.collect()
-            with step("Filling the demo: a clinic, a salon and a gym"):
-                first_start.fill_demo_once(now=timezone.now())
+            with step("Creating demo data: a clinic, a salon and a gym"):
+                first_start.seed_demo_once(now=timezone.now())
             self.password = first_start.make_administrator()
             self.keys = first_start.demo_keys(now=timezone.now())
         except DatabaseError as error:
-            raise NotStarted(_about_database(error)) from error
+            raise StartError(_database_message(error)) from error
         finally:
             connection.close()
 
     def run(self) -> None:
-        """Runs the processes until SIGINT or SIGTERM; restarts what dies."""
-        supervisor = Supervisor(programs(), environment(), self.tell)
+        """Runs the processes until SIGINT, SIGTERM or SIGHUP; restarts those that exit."""
+        supervisor = Supervisor(programs(), environment(), self.print)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda *_: supervisor.ask_to_stop())
+            signal.signal(number, lambda *_: supervisor.request_stop())
         try:
             supervisor.start()
             with self.progress.step("Starting the web server"):
                 self.wait_for_web(supervisor)
             if not supervisor.is_stopping:
-                self.tell(welcome.text(self.keys, self.password, now=timezone.now()))
+                self.print(welcome.text(self.keys, self.password, now=timezone.now()))
             supervisor.watch()
         finally:
-            self.tell("\nStopping …")
+            self.print("\nStopping …")
             supervisor.stop()
-            self.tell("Stopped.")
+            self.print("Stopped.")
 
     def wait_for_web(self, supervisor: Supervisor) -> None:
-        """Returns when the web server answers. Raises NotStarted when it does not come up."""
-        deadline = time.monotonic() + START_SECONDS
-        while not supervisor.is_stopping and not _answers(f"{_local_url()}/healthz"):
+        """Returns when the web server responds. Raises StartError when it exits or times out."""
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while not supervisor.is_stopping and not _responds(f"{_local_url()}/healthz"):
             if supervisor.programs[0].exit_status is not None or time.monotonic() > deadline:
-                raise NotStarted("The web server does not start; its own words stand above.")
+                raise StartError("The web server does not start; its output is above.")
             time.sleep(0.05)
 
 
@@ -105,29 +103,27 @@ def migrate() -> None:
         call_command("migrate", interactive=False, verbosity=0)
 
 
-def programs() -> list[Program]:
-    """Web first: its answers tell that we are up."""
-    # Said at each start by root, whose own machine this is.
-    unwarned = ["-W", "ignore:You're running the worker with superuser privileges"]
-    celery = [sys.executable, *unwarned, "-m", "celery", "--quiet", "-A", "kaivox"]
+def programs() -> list[ManagedProcess]:
+    """The processes to supervise. Web is the first, whose responses end the start."""
+    # Containers and test machines often run as root; the embedded profile accepts no remote messages.
+    quiet = ["-W", "ignore:You're running the worker with superuser privileges"]
+    celery = [sys.executable, *quiet, "-m", "celery", "--quiet", "-A", "kaivox"]
     worker = ["--pool", "threads", "--concurrency", "8", "--queues", "celery,webhooks"]
-    resilient = ["--without-gossip", "--without-mingle"]
-    schedule = ["--schedule", str(settings.VAR / "beat-schedule"), "--pidfile="]
-    quiet = ["--loglevel", "WARNING"]
+    single = ["--without-gossip", "--without-mingle"]  # there is no other worker to talk to
     return [
-        Program("web", [sys.executable, "-m", "kaivox.web"]),
-        Program("worker", [*celery, "worker", *worker, *resilient, *quiet]),
-        Program("beat", [*celery, "beat", *schedule, *quiet]),
+        ManagedProcess("web", [sys.executable, "-m", "kaivox.server.waitress"]),
+        ManagedProcess("worker", [*celery, "worker", *worker, *single]),
+        ManagedProcess("beat", [*celery, "beat"]),
     ]
 
 
 def environment() -> dict[str, str]:
-    """The processes' environment: ours, quieter, and over plain HTTP, which is all that is served."""
+    """Environment of the processes: log level WARNING and plain HTTP, unless set otherwise."""
     return {"LOG_LEVEL": "WARNING", "HTTPS_ONLY": "0", "PYTHONUNBUFFERED": "1", **os.environ}
 
 
-def refuse_taken_port(host: str, port: int) -> None:
-    """Raises NotStarted where nobody can listen there."""
+def check_port(host: str, port: int) -> None:
+    """Raises StartError where the web server could not listen on `host` and `port`."""
     try:
         family, kind, *_, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -137,54 +133,55 @@ def refuse_taken_port(host: str, port: int) -> None:
             probe.bind(address)
             probe.listen()
     except PermissionError as error:
-        raise NotStarted(
-            f"Port {port} needs special rights: choose one from 1024, like make up PORT=8001."
+        raise StartError(
+            f"Port {port} requires root privileges: choose one from 1024, like make up PORT=8001."
         ) from error
     except OSError as error:
         if isinstance(error, socket.gaierror) or "assign" in str(error):
-            raise NotStarted(f"HOST={host} is no address of this machine.") from error
-        raise NotStarted(
-            f"Port {port} on {host} is in use: stop what listens there, "
+            raise StartError(f"HOST={host} is not an address of this machine.") from error
+        raise StartError(
+            f"Port {port} on {host} is in use: stop the process that listens on it, "
             f"or choose another, like make up PORT={port + 1}."
         ) from error
 
 
 @contextmanager
-def the_only_one() -> Iterator[None]:
-    """Holds the folder; raises NotStarted where another `up` does. The kernel lets go for us."""
-    with open(settings.VAR / "up.lock", "w") as file:
+def exclusive_lock() -> Iterator[None]:
+    """Locks the data folder; raises StartError where another `up` has locked it. The kernel releases
+    the lock of a process that dies."""
+    with open(settings.DATA_DIR / "up.lock", "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise NotStarted(
-                f"KaiVox already runs with the folder {settings.VAR}: stop it, "
-                "or give this one its own, like make up PORT=8001 KAIVOX_VAR=/tmp/kaivox."
+            raise StartError(
+                f"KaiVox already runs with the folder {settings.DATA_DIR}: stop it, "
+                "or use another folder, like make up PORT=8001 KAIVOX_VAR=/tmp/kaivox."
             ) from error
         yield
 
 
 def _local_url() -> str:
-    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
-    host = everywhere.get(settings.HOST, settings.HOST)
+    wildcards = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+    host = wildcards.get(settings.HOST, settings.HOST)
     return f"http://[{host}]:{settings.PORT}" if ":" in host else f"http://{host}:{settings.PORT}"
 
 
-def _answers(url: str) -> bool:
+def _responds(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - our own http://
+        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - an http:// URL of ours
             return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False
 
 
-def _about_database(error: DatabaseError) -> str:
+def _database_message(error: DatabaseError) -> str:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     if settings.EMBEDDED:
         return (
             f"The database {settings.DATABASES['default']['NAME']} cannot be used ({reason}): "
-            "move it away to start anew, or set KAIVOX_VAR to another folder."
+            "move it away to start with a new one, or set KAIVOX_VAR to another folder."
         )
-    return f"The database that DATABASE_URL names cannot be used ({reason}): start it, or mend the URL."
+    return f"The database of DATABASE_URL cannot be used ({reason}): start it, or correct the URL."
 
 
 def _interrupt(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py write_schema`: openapi.json and the Postman collection, made anew from the code."""
+"""`manage.py write_schema`: generates openapi.json and the Postman collection from the code."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.validation import validate_schema
 
-from kaivox.postman import collection_of
-from kaivox.schema import document
+from kaivox.pages.openapi_document import document
+from kaivox.pages.postman import collection_of
 
 OPENAPI = "openapi.json"
 POSTMAN = "docs/kaivox.postman_collection.json"

@@ -1,20 +1,21 @@
-"""Registers an endpoint and prints its secret, alone, on standard output."""
+"""Registers an endpoint and prints only its secret to standard output."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
-from kaivox.businesses.models import Business
-from kaivox.errors import DomainError
-from webhooks.event_types import EVENT_TYPES, EVERYTHING
+from kaivox.businesses.management.businesses import business_with_slug
+from kaivox.errors import DomainError, sentences
+from webhooks.event_types import ALL_EVENTS, EVENT_TYPES
 from webhooks.operations import register_endpoint
 
 
 class Command(BaseCommand):
     help = (
-        "Add a webhook endpoint. The secret alone goes to standard output; it is shown this once."
+        "Add a webhook endpoint. Prints only its secret to standard output; it is not shown again."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -29,17 +30,15 @@ class Command(BaseCommand):
         parser.add_argument("--description", default="")
 
     def handle(self, **options: Any) -> None:
-        business = Business.objects.filter(slug=options["business"]).first()
-        if business is None:
-            raise CommandError(f"There is no business {options['business']!r}.")
+        business = business_with_slug(options["business"])
         try:
             endpoint = register_endpoint(
                 business=business,
                 url=options["url"],
-                event_types=options["event"] or [EVERYTHING],
+                event_types=options["event"] or [ALL_EVENTS],
                 description=options["description"],
+                now=timezone.now(),
             )
-        except DomainError as refusal:
-            said = [sentence for field in refusal.errors.values() for sentence in field]
-            raise CommandError(" ".join(said) or refusal.message) from refusal
+        except DomainError as error:
+            raise CommandError(sentences(error, {"event_types": "--event"})) from error
         self.stdout.write(endpoint.secret)

@@ -1,4 +1,4 @@
-"""A receiver for trying webhooks out: prints each event, verified or not."""
+"""Development receiver: prints each event and whether its signature is valid."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from webhooks import signing
 
 
 class Command(BaseCommand):
-    help = "Receive webhooks on this machine and print them. Ctrl-C ends it."
+    help = "Receive webhooks on this machine and print them. Stop with Ctrl-C."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -22,11 +22,21 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, required=True)
         parser.add_argument("--secret", help="whsec_…: verify each request with it.")
         parser.add_argument(
-            "--fail-rate", type=float, default=0.0, metavar="P", help="Share answered with 500."
+            "--fail-rate",
+            type=float,
+            default=0.0,
+            metavar="P",
+            help="Share of requests that get a 500.",
         )
-        parser.add_argument("--status", type=int, default=200, help="Answer of the others.")
         parser.add_argument(
-            "--delay", type=float, default=0.0, metavar="S", help="Seconds to wait."
+            "--status", type=int, default=200, help="Status of the other responses."
+        )
+        parser.add_argument(
+            "--delay",
+            type=float,
+            default=0.0,
+            metavar="S",
+            help="Seconds to wait before responding.",
         )
 
     def handle(self, **options: Any) -> None:
@@ -39,7 +49,7 @@ class Command(BaseCommand):
                 f"Port {options['port']} cannot be used: {error.strerror}."
             ) from error
         shown = f"http://{options['host']}:{server.server_port}/"
-        self.say(self.style.MIGRATE_HEADING(f"Listening on {shown}  (Ctrl-C ends it)"))
+        self.say(self.style.MIGRATE_HEADING(f"Listening on {shown}  (stop with Ctrl-C)"))
         if not options["secret"]:
             self.say("Without --secret nothing is verified.")
         try:
@@ -54,7 +64,7 @@ class Command(BaseCommand):
         self.stdout.flush()
 
     def show(self, headers: Any, body: bytes, *, secret: str | None, status: int) -> None:
-        """Prints one event. Whatever came is shown with its control characters escaped."""
+        """Prints one event, with control characters escaped."""
         kind = str(headers.get("X-KaiVox-Event", "?"))
         where = f"delivery {headers.get('X-KaiVox-Delivery')}, attempt {headers.get('X-KaiVox-Attempt')}"
         self.say(
@@ -101,4 +111,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *args: Any) -> None:
-        """The event itself is the log."""
+        """Silent: the printed event is the log."""

@@ -1,4 +1,4 @@
-"""Tells of a key that turned up somewhere — a log, a repository, a mail — whether it is ours."""
+"""`manage.py check_key`: finds API keys in a text, such as a log, and reports whether they are valid."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from typing import Any, Final
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from kaivox.businesses import keys
-from kaivox.businesses.key_cache import look_up
+from kaivox.api.logging import API_KEY_PREFIX
+from kaivox.businesses.auth import key_format
+from kaivox.businesses.auth.authentication import find_api_key
 from kaivox.businesses.models import ApiKey
 
-_LOOKS_LIKE_A_KEY: Final = re.compile(r"kv_(?:live|test)_[0-9A-Za-z]+")
+_LOOKS_LIKE_A_KEY: Final = re.compile(rf"{API_KEY_PREFIX}[0-9A-Za-z]+")
 
 
 class Command(BaseCommand):
     help = (
-        "Read text from standard input and tell of each KaiVox key in it whether it is well-formed, "
-        "valid, and whose. The keys themselves are not printed. Exit status 1: none is valid."
+        "Read text from standard input and report for each KaiVox key in it whether it is "
+        "well-formed, whether it is active, and whose it is. The keys themselves are not printed. Exit status 1: none is active."
     )
 
     def handle(self, **options: Any) -> None:
@@ -29,16 +30,16 @@ class Command(BaseCommand):
             self.stdout.write("No KaiVox key in the text.")
             sys.exit(1)
         now = timezone.now()
-        valid = [self._tell(secret, now) for secret in found]
-        if not any(valid):
+        active = [self._report(secret, now) for secret in found]
+        if not any(active):
             sys.exit(1)
 
-    def _tell(self, secret: str, now: datetime) -> bool:
-        shown = f"{secret[: keys.PREFIX_LENGTH]}…"
-        if not keys.is_well_formed(secret):
-            self.stdout.write(f"{shown}: malformed, no key of ours.")
+    def _report(self, secret: str, now: datetime) -> bool:
+        shown = f"{secret[: key_format.PREFIX_LENGTH]}…"
+        if not key_format.is_well_formed(secret):
+            self.stdout.write(f"{shown}: malformed, not a KaiVox key.")
             return False
-        key = look_up(secret[: keys.PREFIX_LENGTH], keys.digest_of(secret))
+        key = find_api_key(secret)
         if key is None:
             self.stdout.write(f"{shown}: well-formed, but unknown here.")
             return False
@@ -48,7 +49,7 @@ class Command(BaseCommand):
             f"{shown}{key.last_four}: {state}; “{key.name}” of {key.business} "
             f"({key.business.slug}); scopes {', '.join(key.scopes)}; last used {used}."
         )
-        return state == "valid"
+        return state == "active"
 
 
 def _state(key: ApiKey, now: datetime) -> str:
@@ -56,4 +57,4 @@ def _state(key: ApiKey, now: datetime) -> str:
         return "revoked"
     if key.is_expired(now):
         return "expired"
-    return "suspended business" if key.business.is_suspended else "valid"
+    return "suspended business" if key.business.is_suspended else "active"

@@ -1,23 +1,30 @@
-"""Issues a key and prints it, alone, on standard output: `KEY=$(python manage.py issue_api_key …)`."""
+"""`manage.py issue_api_key`: prints the new key, and nothing else, on standard output."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
 
-from kaivox.businesses.models import Business
+from kaivox.api.values import parse_instant
+from kaivox.businesses.auth.scopes import ALL_SCOPES
+from kaivox.businesses.management.businesses import business_with_slug
 from kaivox.businesses.operations import issue_api_key
-from kaivox.businesses.scopes import ALL_SCOPES
-from kaivox.errors import Invalid
+from kaivox.errors import Invalid, sentences
+
+_ARGUMENTS: Final = {
+    "scopes": "--scope",
+    "allowed_cidrs": "--allow",
+    "expires_at": "--expires",
+}
 
 
 class Command(BaseCommand):
-    help = "Issue an API key. The key alone goes to standard output; it is shown this once."
+    help = "Issue an API key. Only the key is written to standard output; it is shown once."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--business", required=True, metavar="SLUG")
@@ -39,14 +46,12 @@ class Command(BaseCommand):
             help="Only from these addresses, such as 203.0.113.0/24; may be repeated.",
         )
         parser.add_argument(
-            "--header-only", action="store_true", help="Refuse the key in the URL (?api_key=)."
+            "--header-only", action="store_true", help="Reject the key in the URL (?api_key=)."
         )
 
     def handle(self, **options: Any) -> None:
         now = timezone.now()
-        business = Business.objects.filter(slug=options["business"]).first()
-        if business is None:
-            raise CommandError(f"There is no business {options['business']!r}.")
+        business = business_with_slug(options["business"])
         try:
             issued = issue_api_key(
                 business_id=business.pk,
@@ -57,24 +62,18 @@ class Command(BaseCommand):
                 expires_at=_instant(options["expires"], now),
                 now=now,
             )
-        except Invalid as refusal:
-            said = [sentence for field in refusal.errors.values() for sentence in field]
-            raise CommandError(" ".join(said) or refusal.message) from refusal
+        except Invalid as error:
+            raise CommandError(sentences(error, _ARGUMENTS)) from error
         self.stdout.write(issued.secret)
 
 
 def _instant(text: str | None, now: datetime) -> datetime | None:
     if text is None:
         return None
-    if days := re.fullmatch(r"(\d{1,5})d", text):
+    if days := re.fullmatch(r"(\d{1,5})d", text, re.ASCII):
         return now + timedelta(days=int(days[1]))
-    try:
-        day = parse_date(text)
-        instant = (
-            datetime(day.year, day.month, day.day, tzinfo=UTC) if day else parse_datetime(text)
-        )
-    except ValueError:
-        instant = None
-    if instant is None:
-        raise CommandError(f"--expires {text!r}: write 2027-01-31, 2027-01-31T12:00:00Z or 90d.")
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    # A date alone is its midnight, and a time without an offset is in UTC.
+    for spelled in (text, f"{text}Z", f"{text}T00:00Z"):
+        with suppress(ValueError):
+            return parse_instant(spelled)
+    raise CommandError(f"--expires {text!r}: write 2027-01-31, 2027-01-31T12:00:00Z or 90d.")

@@ -1,0 +1,1 @@
+"""What series and visits have in common: appointments that are changed together."""

@@ -1,0 +1,1 @@
+"""Members of staff who are out: what becomes of their appointments."""

@@ -1,0 +1,1 @@
+"""Visits: several services back to back, booked as one."""

@@ -1,0 +1,1 @@
+"""The waiting list: customers who wait for a time that is not free yet."""

@@ -1,0 +1,98 @@
+"""Changelists for large tables: capped counts and filter choices without a full scan."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from django.contrib.admin import RelatedFieldListFilter
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import EmptyResultSet
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from kaivox.businesses.models import Business, BusinessOwned, Membership
+from kaivox.db.folded_text import fold_for_search
+
+if TYPE_CHECKING:
+    _Paginator = Paginator[Any]
+else:
+    _Paginator = Paginator
+
+# Rows are counted up to this limit; templates/admin/pagination.html says "more than" beyond.
+COUNT_LIMIT: Final = 10_000
+MANY_CHOICES: Final = 100
+
+
+class FoldedSearch:
+    """Of a ModelAdmin whose `search_fields` are folded texts: folds what is searched for."""
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        found: tuple[QuerySet[Any], bool] = super().get_search_results(  # type: ignore[misc]
+            request, queryset, fold_for_search(search_term)
+        )
+        return found
+
+
+class CappedPaginator(_Paginator):
+    """Counts at most `COUNT_LIMIT` + 1 rows and has pages for `COUNT_LIMIT`; filters reach the rest."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        return int(rows.order_by()[: COUNT_LIMIT + 1].count())
+
+    @cached_property
+    def num_pages(self) -> int:
+        return max(1, -(-min(self.count, COUNT_LIMIT) // self.per_page))
+
+
+class CheckedChangeList(ChangeList):
+    """A changelist that rejects lookup values which cannot be compiled to SQL.
+
+    Django checks only what fails when the filter is added. `?created_at__year=99999` fails later,
+    when the query is compiled, and would be a 500.
+    """
+
+    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request, *args, **kwargs)
+        try:
+            rows.query.get_compiler(rows.db).as_sql()
+        except EmptyResultSet:
+            pass  # a lookup that no row can match
+        except (ValueError, OverflowError) as error:
+            raise IncorrectLookupParameters(error) from error
+        return rows
+
+
+class CheckedChangeListMixin:
+    """Makes a ModelAdmin use `CheckedChangeList`."""
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return CheckedChangeList
+
+
+class TenantFieldListFilter(RelatedFieldListFilter):
+    """Filter by a related row, with the rows of the user's businesses as choices.
+
+    Django's own selects them by DISTINCT over the whole listed table. Above MANY_CHOICES there are
+    none: the search box replaces them.
+    """
+
+    def field_choices(
+        self, field: Any, request: HttpRequest, model_admin: Any
+    ) -> list[tuple[str, Any]]:
+        rows = field.related_model._default_manager.all()
+        user: Any = request.user
+        if not user.is_superuser:
+            mine = Membership.objects.filter(user_id=user.pk).values("business")
+            if issubclass(field.related_model, Business):
+                rows = rows.filter(pk__in=mine)
+            elif issubclass(field.related_model, BusinessOwned):
+                rows = rows.filter(business__in=mine)
+        found = [(row.pk, str(row)) for row in rows.order_by("pk")[: MANY_CHOICES + 1]]
+        return [] if len(found) > MANY_CHOICES else sorted(found, key=lambda pair: pair[1])

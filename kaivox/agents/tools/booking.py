@@ -1,0 +1,200 @@
+"""`hold_time` and `book`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from appointments.holds import HoldExpired, place_hold
+from appointments.models import Appointment, Hold
+from appointments.operations import book_appointment
+from appointments.reservations import (
+    InThePast,
+    OutsideWorkingHours,
+    SlotUnavailable,
+    StaffNotQualified,
+    TooFarAhead,
+    TooSoon,
+)
+from customers.operations import CustomerErased
+from kaivox.agents.arguments import Argument, Arguments
+from kaivox.agents.context import ToolContext
+from kaivox.agents.results import ToolError, ToolResult
+from kaivox.agents.speech import say, spoken, spoken_day
+from kaivox.agents.tools.callers import SOURCE, find_caller, store_name
+from kaivox.agents.tools.definition import Tool
+from kaivox.agents.tools.lookup import find_service, find_staff, find_start
+from kaivox.agents.tools.times import alternatives, say_alternatives, show_times, utc
+from kaivox.errors import DomainError
+from services.models import Service
+from staff.models import StaffMember
+
+HOLD_FOR: Final = timedelta(minutes=5)
+_LONGEST_NOTES: Final = 2000
+
+
+def hold(context: ToolContext, arguments: Arguments) -> ToolResult:
+    """Reserves a time for five minutes. Raises ToolError."""
+    service = find_service(context, arguments)
+    staff = find_staff(context, arguments, service)
+    start = find_start(context, arguments)
+    with explained(context, service, staff, start):
+        held = place_hold(
+            business=context.business,
+            service=service,
+            staff=staff,
+            start=start,
+            lasts=HOLD_FOR,
+            now=context.now,
+        )
+    data = {
+        "hold_id": held.pk,
+        "start": held.start_time.astimezone(context.zone).isoformat(),
+        "start_utc": utc(held.start_time),
+        "staff": held.staff.name,
+        "expires_at": utc(held.expires_at),
+    }
+    return ToolResult(
+        say(context.language, "held", time=spoken(context, held.start_time)), data=data
+    )
+
+
+def book(context: ToolContext, arguments: Arguments) -> ToolResult:
+    """Books a time, or one that is on hold, for the customer with this phone number.
+
+    Raises ToolError.
+    """
+    held = find_hold(context, arguments)
+    if held is not None:
+        service, staff, start = held.service, held.staff, held.start_time
+    else:
+        service = find_service(context, arguments)
+        staff = find_staff(context, arguments, service)
+        start = find_start(context, arguments)
+    notes = arguments.text("notes", limit=_LONGEST_NOTES)
+    caller = find_caller(context, arguments)
+    with explained(context, service, staff, start):
+        appointment = book_appointment(
+            business=context.business,
+            customer=caller.customer,
+            service=service,
+            staff=staff,
+            start=start,
+            hold=held,
+            notes=notes,
+            source=SOURCE,
+            now=context.now,
+            call_id=context.provider_call_id or None,
+        )
+    store_name(context, caller)
+    return ToolResult(
+        say(
+            context.language,
+            "booked",
+            service=service.name,
+            staff=appointment.staff.name,
+            time=spoken(context, appointment.start_time),
+        ),
+        data={"appointment": show_appointment(context, appointment)},
+        customer_id=caller.customer.pk,
+    )
+
+
+def find_hold(context: ToolContext, arguments: Arguments) -> Hold | None:
+    """The hold that `hold_id` names; None where it is left out. Raises ToolError."""
+    hold_id = arguments.number("hold_id")
+    if hold_id is None:
+        return None
+    holds = Hold.objects.for_business(context.business).select_related("service", "staff")
+    held: Hold | None = holds.filter(pk=hold_id).first()
+    if held is None or held.expires_at <= context.now:
+        raise ToolError(HoldExpired.code, say(context.language, "hold_expired"))
+    return held
+
+
+@contextmanager
+def explained(
+    context: ToolContext, service: Service, staff: StaffMember | None, start: datetime
+) -> Iterator[None]:
+    """Errors of booking as ToolErrors that offer other times."""
+    try:
+        yield
+    except (SlotUnavailable, OutsideWorkingHours, TooSoon, InThePast, TooFarAhead) as error:
+        raise _with_alternatives(context, error, service, staff, start) from error
+    except StaffNotQualified as error:
+        key = "nobody_offers" if staff is None else "staff_not_qualified"
+        name = "" if staff is None else staff.name
+        sentence = say(context.language, key, service=service.name, staff=name)
+        raise ToolError(error.code, sentence) from error
+    except CustomerErased as error:
+        raise ToolError(error.code, say(context.language, error.code)) from error
+
+
+def show_appointment(context: ToolContext, appointment: Appointment) -> dict[str, Any]:
+    """An appointment as data: local and UTC."""
+    return {
+        "id": appointment.pk,
+        "status": appointment.status,
+        "service": appointment.service.name,
+        "staff": appointment.staff.name,
+        "start": appointment.start_time.astimezone(context.zone).isoformat(),
+        "start_utc": utc(appointment.start_time),
+        "end_utc": utc(appointment.end_time),
+        "spoken": spoken(context, appointment.start_time),
+    }
+
+
+def _with_alternatives(
+    context: ToolContext,
+    error: DomainError,
+    service: Service,
+    staff: StaffMember | None,
+    start: datetime,
+) -> ToolError:
+    if isinstance(error, InThePast | TooFarAhead):
+        today = spoken_day(context, context.today)
+        time = spoken(context, start)
+        sentence = say(context.language, error.code, time=time, today=today)
+        return ToolError(error.code, sentence, today=context.today.isoformat())
+    found = alternatives(context, service, staff, start)
+    if not found:
+        sentence = say(context.language, error.code, time=spoken(context, start))
+        return ToolError(error.code, sentence, alternatives=[])
+    sentence = say_alternatives(context, "alternatives", found, start)
+    return ToolError(error.code, sentence, alternatives=show_times(context, found))
+
+
+HOLD_TIME: Final = Tool(
+    name="hold_time",
+    title="Hold a time",
+    description="Reserve a time for 5 minutes while the caller decides.",
+    arguments=[
+        Argument("service", "Id or name", required=True),
+        Argument("start", "As from find_times, or like 'tomorrow 15:30'", required=True),
+        Argument("staff", "Id or name"),
+    ],
+    output={"hold_id": {"type": "integer"}, "alternatives": {"type": "array"}},
+    scopes=["appointments:write"],
+    run=hold,
+)
+
+BOOK: Final = Tool(
+    name="book",
+    title="Book an appointment",
+    description="Book after the caller has confirmed service, day, time and name. Give hold_id, "
+    "or service and start.",
+    arguments=[
+        Argument("name", "Caller's name; needed if new"),
+        Argument("phone", "Default: the caller's"),
+        Argument("hold_id", kind="integer"),
+        Argument("service", "Id or name"),
+        Argument("start", "As from find_times"),
+        Argument("staff", "Id or name"),
+        Argument("notes", "For the staff"),
+    ],
+    output={"appointment": {"type": "object"}, "alternatives": {"type": "array"}},
+    scopes=["appointments:write", "customers:write"],
+    run=book,
+)

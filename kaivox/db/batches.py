@@ -1,0 +1,22 @@
+"""Deletes many rows in short transactions, so that no request waits for them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.db.models import QuerySet
+
+from kaivox.db.statements import delete_without_model
+from kaivox.db.transactions import write_transaction
+
+_BATCH_SIZE: Final = 1000
+
+
+def delete_in_batches(rows: QuerySet[Any]) -> int:
+    """Deletes `rows`, to which no other row may refer, without the model's own `delete`. Returns how many."""
+    count = 0
+    while ids := list(rows.order_by("pk").values_list("pk", flat=True)[:_BATCH_SIZE]):
+        with write_transaction():
+            delete_without_model(rows.model._base_manager.filter(pk__in=ids))
+        count += len(ids)
+    return count

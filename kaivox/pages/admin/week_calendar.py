@@ -1,0 +1,206 @@
+"""Data of the admin's calendar: hours, closures, time off and appointments of people in a week.
+
+All times are local times of the business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from appointments.availability import StaffCalendar, UnavailabilityReason
+from appointments.availability_queries import AvailabilityLoader
+from appointments.models import Appointment
+from appointments.outside_hours import outside_hours
+from kaivox.businesses.models import Business
+from staff.intervals import Range
+from staff.models import CalendarBusyTime, StaffMember, TimeOff
+
+DAY_MINUTES: Final = 24 * 60
+MAX_STAFF: Final = 60
+# Free time is offered in parts of an hour; a part is at least so long.
+MIN_FREE_MINUTES: Final = 30
+
+_IN_WORDS: Final[dict[UnavailabilityReason | None, str]] = {
+    UnavailabilityReason.CLOSED: "outside working hours",
+    UnavailabilityReason.HOLIDAY: "while the business is closed",
+    UnavailabilityReason.TIME_OFF: "in time off",
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A time span in one day, in minutes after local midnight. `kind`: open, closed, away, booked or
+    free."""
+
+    kind: str
+    start: int
+    end: int
+    title: str = ""
+    appointment: Appointment | None = None
+    # Why the appointment could no longer be booked at this time; empty if it could.
+    outside: str = ""
+
+    @property
+    def minutes(self) -> int:
+        return self.end - self.start
+
+    @property
+    def clock(self) -> str:
+        return f"{self.start // 60:02}:{self.start % 60:02}"
+
+
+@dataclass
+class Cell:
+    """One person's day."""
+
+    day: date
+    open: list[Block] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class WeekRow:
+    staff: StaffMember
+    cells: list[Cell]
+
+
+@dataclass(frozen=True)
+class Week:
+    days: list[date]
+    rows: list[WeekRow]
+    # The hours shown in the grid.
+    first_hour: int
+    last_hour: int
+
+
+def week_of(business: Business, staff: Sequence[StaffMember], monday: date) -> Week:
+    """The week from `monday` on: working hours, closures, time off, appointments not cancelled."""
+    days = [monday + timedelta(days=at) for at in range(7)]
+    calendars, away = _staff_calendars(business, staff, days[0], days[-1])
+    start, end = _bounds(business, days[0], days[-1])
+    appointments = _appointments(business, staff, start, end)
+    outside = outside_hours(business, now=start, look_ahead=end - start)
+    rows = []
+    for person in staff:
+        staff_calendar = calendars[person.pk]
+        cells = [Cell(day) for day in days]
+        for cell in cells:
+            cell.open = _clip("open", staff_calendar.windows, cell.day, business)
+            cell.blocks = _clip("closed", staff_calendar.closed, cell.day, business, "Closed")
+            for reason, span in away.get(person.pk, ()):
+                cell.blocks += _clip("away", [span], cell.day, business, reason or "Time off")
+        for appointment in appointments.get(person.pk, ()):
+            _cell_of(appointment, cells, business, _IN_WORDS.get(outside.get(appointment.pk)))
+        for cell in cells:
+            cell.blocks.sort(key=lambda block: (block.start, block.end))
+        rows.append(WeekRow(person, cells))
+    return Week(days, rows, *_hours_shown(rows))
+
+
+def free_parts(cell: Cell, now: datetime) -> list[Block]:
+    """The open time of `cell` after `now` (local) without its blocks, in parts that end at full hours."""
+    if cell.day < now.date():
+        return []
+    since = now.hour * 60 + now.minute if cell.day == now.date() else 0
+    parts: list[Block] = []
+    for window in cell.open:
+        start = max(window.start, since)
+        for block in cell.blocks:
+            if block.start < window.end and start < block.end:
+                parts += _hours_of(start, block.start)
+                start = block.end
+        parts += _hours_of(start, window.end)
+    return parts
+
+
+def _hours_of(start: int, end: int) -> Iterator[Block]:
+    while start < end:
+        stop = min(end, (start // 60 + 1) * 60)
+        if stop - start >= MIN_FREE_MINUTES:
+            yield Block("free", start, stop)
+        start = stop
+
+
+def _staff_calendars(
+    business: Business, staff: Sequence[StaffMember], first: date, last: date
+) -> tuple[dict[int, StaffCalendar], dict[int, list[tuple[str, Range]]]]:
+    calendars = AvailabilityLoader(business, [person.pk for person in staff], first, last).hours(
+        first, last
+    )
+    away: dict[int, list[tuple[str, Range]]] = {}
+    start, end = _bounds(business, first, last)
+    rows = TimeOff.objects.for_business(business).overlapping(start, end)
+    for row in rows.for_staff([person.pk for person in staff]):
+        span = (int(row.start_time.timestamp()), int(row.end_time.timestamp()))
+        away.setdefault(row.staff_id, []).append((row.reason, span))
+    elsewhere = CalendarBusyTime.objects.for_business(business).overlapping(start, end)
+    elsewhere = elsewhere.for_staff([person.pk for person in staff]).select_related("calendar")
+    for busy in elsewhere.defer("calendar__ics_url"):
+        span = (int(busy.start_time.timestamp()), int(busy.end_time.timestamp()))
+        away.setdefault(busy.staff_id, []).append((busy.calendar.name or "Other calendar", span))
+    return calendars, away
+
+
+def _appointments(
+    business: Business, staff: Sequence[StaffMember], start: datetime, end: datetime
+) -> dict[int, list[Appointment]]:
+    rows = Appointment.objects.for_business(business).not_cancelled().starting_between(start, end)
+    found: dict[int, list[Appointment]] = {}
+    for row in (
+        rows.for_staff(*(person.pk for person in staff)).with_related().order_by("start_time")
+    ):
+        found.setdefault(row.staff_id, []).append(row)
+    return found
+
+
+def _cell_of(
+    appointment: Appointment, cells: list[Cell], business: Business, outside: str | None
+) -> None:
+    local = appointment.start_time.astimezone(business.zone)
+    cell = next((cell for cell in cells if cell.day == local.date()), None)
+    if cell is not None:
+        start = local.hour * 60 + local.minute
+        end = min(DAY_MINUTES, start + appointment.duration_minutes)
+        title = f"{appointment.customer.name}, {appointment.service.name}"
+        cell.blocks.append(Block("booked", start, end, title, appointment, outside or ""))
+
+
+def _clip(
+    kind: str, spans: Iterable[Range], day: date, business: Business, title: str = ""
+) -> list[Block]:
+    """The parts of `spans` (Unix seconds) on `day`, in minutes of that local day."""
+    start, end = (int(moment.timestamp()) for moment in _bounds(business, day, day))
+    found = []
+    for begins, ends in spans:
+        if begins < end and start < ends:
+            first = 0 if begins <= start else _minute(begins, business)
+            last = DAY_MINUTES if ends >= end else _minute(ends, business)
+            found.append(Block(kind, first, last, title))
+    return found
+
+
+def _minute(instant: int, business: Business) -> int:
+    local = datetime.fromtimestamp(instant, UTC).astimezone(business.zone)
+    return local.hour * 60 + local.minute
+
+
+def _bounds(business: Business, first: date, last: date) -> tuple[datetime, datetime]:
+    start = datetime(first.year, first.month, first.day, tzinfo=business.zone)
+    after = last + timedelta(days=1)
+    return start, datetime(after.year, after.month, after.day, tzinfo=business.zone)
+
+
+def _hours_shown(rows: Iterable[WeekRow]) -> tuple[int, int]:
+    """First and last hour that contain working hours or appointments; 8 to 18 without any."""
+    seen = [
+        block
+        for row in rows
+        for cell in row.cells
+        for block in [*cell.open, *(block for block in cell.blocks if block.kind == "booked")]
+    ]
+    if not seen:
+        return 8, 18
+    return min(b.start for b in seen) // 60, -(-max(b.end for b in seen) // 60)

@@ -1,0 +1,1 @@
+"""Read-only SQL access to the data of one business, for BI tools; PostgreSQL only."""
