@@ -7,7 +7,7 @@ const dark = root.dataset.colours === "dark";
 
 Redoc.init(place.dataset.schema, {
   scrollYOffset: ".bar",
-  disableSearch: true, // its index runs in a worker from a blob: URL, which our page policy refuses
+  disableSearch: true, // its index runs in a worker from a blob: URL, which the Content-Security-Policy blocks
   hideDownloadButton: false,
   sortRequiredPropsFirst: true,
   theme: {
@@ -36,5 +36,5 @@ Redoc.init(place.dataset.schema, {
   },
 }, place);
 
-// Its colours are drawn once; another choice draws the page anew.
-new MutationObserver(() => { location.reload(); }).observe(root, { attributeFilter: ["data-colours"] });
+// Redoc reads the colours once, so another theme renders it again.
+new MutationObserver(() => { if ((root.dataset.colours === "dark") !== dark) location.reload(); }).observe(root, { attributeFilter: ["data-colours"] });

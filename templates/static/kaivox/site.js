@@ -1,5 +1,5 @@
-// Copy buttons, tabs of code samples, the choice of colours, the server's status. All of it is an
-// extra: without scripts every text of the page is there.
+// Copy buttons, tabs of code samples, colour theme, server status. All pages are complete without
+// scripts.
 "use strict";
 
 for (const pre of document.querySelectorAll("pre")) {
@@ -17,13 +17,13 @@ for (const pre of document.querySelectorAll("pre")) {
   const box = document.createElement("div");
   box.className = "code";
   pre.replaceWith(box);
-  box.append(pre, button);
+  box.append(button, pre);
 }
 
-// <div class="tabs"><section><h4>curl</h4>…</section>…</div> → tabs (WAI-ARIA pattern). A choice of
+// <div class="tabs"><div><h4>curl</h4>…</div>…</div> → tabs (WAI-ARIA pattern). A choice of
 // language holds for all samples of the page and for the next visit.
 const groups = [...document.querySelectorAll(".tabs")].map((group, number) => {
-  const sections = [...group.querySelectorAll(":scope > section")];
+  const sections = [...group.querySelectorAll(":scope > div")];
   const list = document.createElement("div");
   list.setAttribute("role", "tablist");
   list.setAttribute("aria-label", "Language");
@@ -62,13 +62,21 @@ function chooseLanguage(name) {
       sections[index].hidden = index !== chosen;
     });
   }
-  try { localStorage.setItem("language", name); } catch { /* holds for this page only */ }
+  try { localStorage.setItem("language", name); } catch { /* then it applies to this page only */ }
 }
 
 if (groups.length) {
   let language = "curl";
   try { language = localStorage.getItem("language") || language; } catch { /* the first one */ }
   chooseLanguage(language);
+}
+
+// The contents of a page are beside it where there is space, else folded.
+for (const contents of document.querySelectorAll("details.toc")) {
+  const wide = matchMedia("(min-width: 82rem)");
+  const adapt = () => { contents.open = wide.matches; };
+  adapt();
+  wide.addEventListener("change", adapt);
 }
 
 // A link to something inside a closed <details> opens it.
@@ -94,7 +102,7 @@ for (const button of document.querySelectorAll("button.theme")) {
   button.hidden = false;
   button.addEventListener("click", () => {
     const theme = order[(order.indexOf(document.documentElement.dataset.theme) + 1) % order.length];
-    try { localStorage.setItem("theme", theme); } catch { /* holds for this page only */ }
+    try { localStorage.setItem("theme", theme); } catch { /* then it applies to this page only */ }
     show(theme);
   });
 }
@@ -102,13 +110,13 @@ for (const button of document.querySelectorAll("button.theme")) {
 const status = document.querySelector("[data-status]");
 if (status) {
   fetch(status.dataset.status, { headers: { Accept: "application/json" } })
-    .then((answer) => answer.json())
+    .then((response) => response.json())
     .then(({ status: word, parts }) => {
-      const away = Object.keys(parts).filter((name) => parts[name] !== "ok");
+      const unavailable = Object.keys(parts).filter((name) => parts[name] !== "ok");
       status.className = word === "ok" ? "pill good" : "pill bad";
-      status.textContent = word === "ok" ? "All parts of this server answer" : `Away: ${away.join(", ")}`;
+      status.textContent = word === "ok" ? "All systems operational" : `Unavailable: ${unavailable.join(", ")}`;
     })
-    .catch(() => { status.textContent = "The status cannot be read"; });
+    .catch(() => { status.textContent = "Status unavailable"; });
 }
 
 for (const form of document.querySelectorAll("form[data-confirm]")) {
@@ -119,4 +127,23 @@ for (const form of document.querySelectorAll("form[data-confirm]")) {
 
 for (const select of document.querySelectorAll("select[data-submit]")) {
   select.addEventListener("change", () => { select.form.requestSubmit(); });
+}
+
+// All events excludes single event types, and the other way round; the server rejects both together.
+const eventTypes = [...document.querySelectorAll("input[type=checkbox][name=event_types]")];
+for (const box of eventTypes) {
+  box.addEventListener("change", () => {
+    for (const other of box.checked ? eventTypes : []) {
+      if (other !== box && (box.value === "*" || other.value === "*")) other.checked = false;
+    }
+  });
+}
+
+// "All events" excludes single event types, and the other way round.
+for (const all of document.querySelectorAll('input[name="event_types"][value="*"]')) {
+  const others = [...all.form.querySelectorAll('input[name="event_types"]')].filter((box) => box !== all);
+  all.addEventListener("change", () => { if (all.checked) for (const box of others) box.checked = false; });
+  for (const box of others) {
+    box.addEventListener("change", () => { if (box.checked) all.checked = false; });
+  }
 }
