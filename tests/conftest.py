@@ -1,129 +1,160 @@
-"""Fixtures of the whole suite. Two businesses stand in every test that asks for `other_business`."""
+"""Fixtures of the whole suite. A test of isolation uses two businesses: `business` and
+`other_business`, or their API clients `client` and `stranger`."""
 
 from __future__ import annotations
 
+import gc
 import math
+import os
 import uuid
+from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import pytest
 from django.conf import settings as django_settings
-from django.db import connection, transaction
-from django.test import Client, TransactionTestCase
+from django.core.signals import request_finished
+from django.db import close_old_connections, connection, transaction
+from django.http import StreamingHttpResponse
+from django.test import Client, TransactionTestCase, override_settings
 from rest_framework.test import APIClient
 
-from kaivox.api import remembered, unchanged
-from kaivox.businesses import key_cache
+import webhooks.tasks
 from kaivox.businesses.models import Business
-from ratelimits import stores
-from tests import documented, factories
+from kaivox.request_log import recording as request_log
+from ratelimits import backends
+from tests import documented, factories, migrated
+from tests.servers import production_servers
+from tests.stack import ADMINISTRATOR_PASSWORD, BEHIND_NGINX, running_stack
+from webhooks.dispatcher import Dispatcher
 
-TESTS = Path(__file__).parent
-
-# What is the same whatever the database: what a browser shows, `make up`, generated clients, and what
-# asks no database at all. It runs once, embedded, as a part of its own (`tests.profiles`).
-SAME_ON_ANY_DATABASE = (
-    "test_architecture.py",
-    "test_clients.py",
-    "test_demo.py",
-    "test_file_broker.py",
-    "test_processes.py",
-    "test_readme.py",
-    "test_schema.py",
-    "test_settings.py",
-    "test_up.py",
-    "appointments/test_availability.py",
-    "businesses/test_addresses.py",
-    "businesses/test_encryption.py",
-    "businesses/test_keys.py",
-    "calls/test_sentiment.py",
-    "calls/test_transcripts.py",
-    "customers/test_phones.py",
-    "pages/test_admin_access.py",
-    "pages/test_browsable.py",
-    "pages/test_browser.py",
-    "pages/test_docs.py",
-    "pages/test_journeys.py",
-    "pages/test_logins.py",
-    "pages/test_recipes.py",
-    "pages/test_settings_pages.py",
-    "ratelimits/test_admin.py",
-    "staff/test_hours.py",
-    "staff/test_local_time.py",
-    "webhooks/test_backoff.py",
-    "webhooks/test_delivery.py",
-    "webhooks/test_destinations.py",
-    "webhooks/test_docs.py",
-    "webhooks/test_signing.py",
-    # Refused before the database is asked for more than the key.
-    "test_hostile.py::TestBrokenBody",
-    "test_hostile.py::TestHeaders",
-    "test_hostile.py::TestMethod",
-    "test_hostile.py::TestUnknownParameter",
+# The same examples in each run, and no time limits of the library: a pause of a loaded machine in
+# the middle of generating them must not look like a fault.
+hypothesis.settings.register_profile(
+    "suite",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[
+        hypothesis.HealthCheck.too_slow,
+        hypothesis.HealthCheck.function_scoped_fixture,
+    ],
 )
+hypothesis.settings.load_profile("suite")
+
+_streams: list[StreamingHttpResponse] = []
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--part",
-        choices=("all", "profile", "once"),
+        choices=("all", "profile", "shared", "once"),
         default="all" if django_settings.EMBEDDED else "profile",
-        help="what each profile runs, what is the same on any database and runs once, or all",
+        help="profile: all but those marked `once`; shared: of these, all but those marked "
+        "`once_in_production`, which the production profile runs beside it; once: tests marked `once`",
     )
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Imports no module of which this part runs nothing."""
-    if not collection_path.match("test_*.py"):
-        return None
-    name, part = str(collection_path.relative_to(TESTS)), config.getoption("part")
-    if part == "once" and not any(listed.startswith(name) for listed in SAME_ON_ANY_DATABASE):
-        return True
-    return True if part == "profile" and name in SAME_ON_ANY_DATABASE else None
+def pytest_configure(config: pytest.Config) -> None:
+    """A loaded machine must not look like an outage of Redis: the limiter would fail open, and the
+    quota that a test expects would not hold. `tests/test_redis.py` tests the real timeout."""
+    cache_options = django_settings.CACHES["default"].get("OPTIONS", {})
+    for options in (django_settings.REDIS_CLIENT_OPTIONS, cache_options):
+        if options:
+            options |= {"socket_connect_timeout": 30.0, "socket_timeout": 30.0}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A part runs the tests marked `once`, or all others; `shared` those that both profiles run."""
     part = config.getoption("part")
-    kept = {True: [], False: []}
+    if part == "all":
+        return
+    chosen = {True: [], False: []}
     for item in items:
-        name = str(item.path.relative_to(TESTS))
-        names = {name} if item.cls is None else {name, f"{name}::{item.cls.__name__}"}
-        once = not names.isdisjoint(SAME_ON_ANY_DATABASE)
-        kept[part == "all" or once is (part == "once")].append(item)
-    items[:] = kept[True]
-    config.hook.pytest_deselected(items=kept[False])
+        is_here = (item.get_closest_marker("once") is not None) is (part == "once")
+        if part == "shared" and item.get_closest_marker("once_in_production") is not None:
+            is_here = False
+        chosen[is_here].append(item)
+    items[:] = chosen[True]
+    config.hook.pytest_deselected(items=chosen[False])
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The part `once` does not import modules without such a test: importing all took 3 s of CPU."""
+    is_module = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+    if config.getoption("part") != "once" or not is_module:
+        return None
+    return "mark.once" not in collection_path.read_text(encoding="utf-8") or None
+
+
+def pytest_collection_finish() -> None:
+    """Excludes from garbage collection what lives as long as the run.
+
+    After test collection the modules, models and 4,500 tests stay alive, and every full garbage
+    collection visited them all: 500 tests took 24 s of CPU instead of 20 s.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Says what this part leaves to the others, and why."""
+    elsewhere = len(terminalreporter.stats.get("deselected", ()))
     part = terminalreporter.config.getoption("part")
-    if part == "once":
-        terminalreporter.write_line("LEFT to the suites of both profiles: all that asks a database")
-    if part == "profile":
-        names = ", ".join(SAME_ON_ANY_DATABASE)
-        terminalreporter.write_line(f"LEFT to run once, the same on any database: {names}")
+    if part == "profile" and elsewhere:
+        terminalreporter.write_line(f"Not here but in the part `once`: {elsewhere} tests")
+    if part == "shared" and elsewhere:
+        terminalreporter.write_line(f"Not here but in `once` or in production: {elsewhere} tests")
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(django_db_keepdb):
+    """Whether the test database exists already: a copy of another process's (`tests.migrated`)."""
+    return django_db_keepdb or migrated.copy()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """pytest-django's, which migrates the test database."""
+    with django_db_blocker.unblock():
+        migrated.share()
 
 
 @pytest.fixture(autouse=True)
-def fresh_quotas(settings):
-    """No test sees what another has used up, nor what another has looked up or counted. Notes that
-    are written now and then, after an answer, would make the number of queries a matter of luck."""
-    settings.KEY_USE_WRITTEN_EVERY_SECONDS = settings.USAGE_WRITTEN_EVERY_SECONDS = math.inf
-    stores.start_afresh(prefix=f"test:{uuid.uuid4().hex}")
-    key_cache.forget_all()
-    remembered.forget_all()
-    unchanged.forget_all()
+def fresh_process():
+    """Each test begins with an unused quota, and with a dispatcher that is idle: the process's own may still
+    be in use by a thread of an earlier test, and a sweep would do nothing then."""
+    request_log.discard()
+    backends.reset_limiter(prefix=f"test:{uuid.uuid4().hex}")
+    webhooks.tasks.dispatcher = Dispatcher()
+    yield
+    _close_streams()
+
+
+def _close_streams() -> None:
+    """Ends the responses that the test has not read to their end, as a server does: each has one of the
+    places for whole lists, of which later tests with the same business id would find none."""
+    # As Django's test client does: the connection is the test's.
+    request_finished.disconnect(close_old_connections)
+    while _streams:
+        _streams.pop().close()
+    request_finished.connect(close_old_connections)
 
 
 @pytest.fixture(autouse=True, scope="session")
-def answers_are_documented():
-    """Every answer that any test gets is compared with openapi.json (`tests.documented`)."""
+def responses_are_documented():
+    """Compares every response of the test clients with openapi.json (`tests.documented`).
+
+    Patches `django.test.Client.request`, which DRF's APIClient calls too, instead of giving tests a
+    client class of their own: so a test cannot forget it.
+    """
     plain = Client.request
 
     def request(self, **extra):
         response = plain(self, **extra)
-        asked = response.request
-        documented.check(asked["REQUEST_METHOD"], asked["PATH_INFO"], response)
+        sent = response.request
+        documented.check(sent["REQUEST_METHOD"], sent["PATH_INFO"], response)
+        if response.streaming:
+            _streams.append(response)
         return response
 
     Client.request = request
@@ -133,8 +164,12 @@ def answers_are_documented():
 
 @pytest.fixture(autouse=True, scope="session")
 def tables_are_emptied_quickly():
-    """After a test that commits its rows are deleted. Django's own way, TRUNCATE of every table, makes
-    hundreds of files anew on PostgreSQL and then fills the tables of permissions again: 0.7 s a test."""
+    """Empties the tables after a `transaction=True` test with DELETE.
+
+    Replaces `TransactionTestCase._fixture_teardown`, Django's `flush`: its TRUNCATE of 40 tables
+    creates their files again on PostgreSQL, and its post_migrate fills content types and permissions
+    again, 0.7 s a test. Django has no setting for it.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _: _empty_tables())
         yield
@@ -147,27 +182,39 @@ def _empty_tables() -> None:
             cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")  # noqa: S608 - ours
 
 
-@pytest.fixture(autouse=True)
-def one_factor(settings) -> None:
-    """A password is enough, in both profiles alike; tests of the second factor ask for it."""
-    settings.TWO_FACTOR_REQUIRED = False
+@pytest.fixture(autouse=True, scope="session")
+def settings_of_tests():
+    """MD5 instead of PBKDF2, whose 1,000,000 rounds take 0.25 s of CPU for each password and login.
+    No two-factor authentication in either profile: its own tests switch it on. Nothing is flushed at
+    intervals, after a response: the number of queries would depend on the time.
+
+    For the session, as each change of a setting is sent to twenty receivers, and back.
+    """
+    with override_settings(
+        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
+        TWO_FACTOR_REQUIRED=False,
+        KEY_USE_FLUSH_SECONDS=math.inf,
+        USAGE_FLUSH_SECONDS=math.inf,
+        REQUEST_LOG_FLUSH_SECONDS=math.inf,
+    ):
+        yield
 
 
 @pytest.fixture
 def business(db) -> Business:
-    """A business in India, on Enterprise: quotas are far away."""
+    """A business in India on the Enterprise plan, whose quota no test reaches by chance."""
     return factories.make_business(name="Smile Dental", slug="smile")
 
 
 @pytest.fixture
 def other_business(db) -> Business:
-    """Somebody else's."""
+    """Another business, whose data `business` must never see."""
     return factories.make_business(name="Stranger", slug="stranger")
 
 
 @pytest.fixture
 def api_key(business) -> str:
-    """A key of `business` with all scopes, in the clear."""
+    """The secret of a key of `business` with all scopes."""
     return factories.make_key(business)
 
 
@@ -189,7 +236,7 @@ def stranger(other_business) -> APIClient:
 
 @pytest.fixture
 def client_of():
-    """Makes an HTTP client that carries a given key."""
+    """Makes an HTTP client with the key `secret`."""
 
     def make(secret: str, **headers: str) -> APIClient:
         client = APIClient()
@@ -197,3 +244,30 @@ def client_of():
         return client
 
     return make
+
+
+@pytest.fixture(scope="session")
+def stack(django_db_setup, django_db_blocker, tmp_path_factory):
+    """A running KaiVox with the demo's data, on a copy of the suite's own database while it is empty.
+
+    One for all tests that need real processes: a start takes 15 s of CPU. It has a Redis database and a
+    broker of its own: its worker would consume the messages that tests look for.
+    """
+    with django_db_blocker.unblock():
+        connection.close()
+    with ExitStack() as servers:
+        variables = {}
+        if not django_settings.EMBEDDED:
+            ours = {"REDIS_URL", "CELERY_BROKER_URL"}
+            others = {name: value for name, value in os.environ.items() if name not in ours}
+            found = servers.enter_context(production_servers(others))
+            variables = BEHIND_NGINX | {name: found[name] for name in ours}
+        yield servers.enter_context(
+            running_stack(
+                tmp_path_factory.mktemp("stack"),
+                str(connection.settings_dict["NAME"]) if migrated.is_test_database() else "",
+                WEBHOOK_RETRY_SCHEDULE="0.2,0.2,0.2",
+                DJANGO_SUPERUSER_PASSWORD=ADMINISTRATOR_PASSWORD,
+                **variables,
+            )
+        )

@@ -11,15 +11,18 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from appointments.assignments import reserve_resources
 from appointments.models import Appointment
+from appointments.resources.models import Resource
 from calls.models import Call
 from calls.transcripts import turn, words_of
 from customers.models import Customer
-from kaivox.businesses import keys
+from kaivox.api.values import parse_wall_time
+from kaivox.businesses.auth import key_format
 from kaivox.businesses.models import ApiKey, Business, Membership
 from services.models import Service
-from staff.clock import parse_clock
-from staff.models import StaffMember, WorkingHours
+from staff.busy_calendars import masked
+from staff.models import BusyCalendar, StaffMember, WorkingHours
 from webhooks.event_types import EVENT_TYPES
 from webhooks.models import Endpoint, Event
 from webhooks.operations import record_event
@@ -45,14 +48,14 @@ def make_business(**values: Any) -> Business:
 
 def make_key(business: Business, **values: Any) -> str:
     """A key of `business`, in the clear."""
-    key = keys.make_key(livemode=business.livemode)
+    key = key_format.make_key(livemode=business.livemode)
     ApiKey.objects.create(
         **{
             "business": business,
             "name": "Test",
-            "prefix": key[: keys.PREFIX_LENGTH],
+            "prefix": key[: key_format.PREFIX_LENGTH],
             "last_four": key[-4:],
-            "digest": keys.digest_of(key),
+            "digest": key_format.digest_of(key),
             **values,
         }
     )
@@ -74,6 +77,20 @@ def make_customer(business: Business | None = None, **values: Any) -> Customer:
             "business": business or make_business(),
             "name": f"Customer {number}",
             "phone": f"+9198{number:08d}",
+            **values,
+        }
+    )
+
+
+def make_busy_calendar(staff: StaffMember, **values: Any) -> BusyCalendar:
+    url = values.pop("ics_url", "http://127.0.0.1:9/secret-token.ics")
+    return BusyCalendar.objects.create(
+        **{
+            "business": staff.business,
+            "staff": staff,
+            "ics_url": url,
+            "shown_url": masked(url),
+            "next_poll_at": timezone.now(),
             **values,
         }
     )
@@ -166,8 +183,21 @@ def make_staff(
 
 def minutes_of(window: str) -> dict[str, int]:
     """`09:00-13:00` as the columns of hours, breaks and overrides."""
-    start, end = (parse_clock(part) for part in window.split("-"))
+    start, end = (parse_wall_time(part) for part in window.split("-"))
     return {"start_minute": start, "end_minute": end}
+
+
+def make_resource(business: Business, kind: str = "table", **values: Any) -> Resource:
+    return Resource.objects.create(
+        **{"business": business, "name": f"Resource {next(_numbers)}", "kind": kind, **values}
+    )
+
+
+def reserve(appointment: Appointment, resource: Resource) -> None:
+    """Makes the resource one of the appointment's."""
+    appointment.resource_ids = [resource.pk]
+    appointment.save(update_fields=["resource_ids"])
+    reserve_resources(appointment)
 
 
 def make_appointment(business: Business | None = None, **values: Any) -> Appointment:

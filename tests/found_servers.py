@@ -1,7 +1,8 @@
-"""Servers that run already: may the tests use them, and how without treading on anyone's data?
+"""Uses running PostgreSQL, Redis and RabbitMQ servers without touching anyone's data.
 
-PostgreSQL: a database of our own name. Redis: an empty database of the sixteen. RabbitMQ: a virtual
-host of our own. Each is marked as taken, so that two runs at once, or one after a crash, never meet.
+PostgreSQL: a new database. Redis: an empty one of its sixteen databases. RabbitMQ: a new virtual
+host. Each is reserved under the id of the run, so that concurrent runs, or one after a crash, never
+share any. Where a server is missing or does not permit this, the function yields None.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ _CLAIM_SECONDS: Final = 30 * 60
 
 
 class Unreachable(Exception):
-    """A server that the environment names does not answer; the message is for the user."""
+    """A server named by the environment cannot be reached; the message is shown to the user."""
 
 
 def check_postgres(url: str) -> None:
-    """Raises Unreachable where no PostgreSQL answers at `url`, whatever the database's name."""
+    """Raises Unreachable unless the server of `url` accepts connections; its database may not exist."""
     try:
         psycopg.connect(re.sub(r"/[^/]*$", "/postgres", url), connect_timeout=5).close()
     except psycopg.OperationalError as error:
@@ -42,7 +43,7 @@ def check_postgres(url: str) -> None:
 
 
 def check_redis(url: str) -> None:
-    """Raises Unreachable where no Redis answers at `url`."""
+    """Raises Unreachable unless the Redis at `url` answers a PING."""
     try:
         _client(url).ping()
     except (RedisError, OSError, ValueError) as error:
@@ -54,7 +55,7 @@ def check_redis(url: str) -> None:
 
 @contextmanager
 def postgres(run: str) -> Iterator[str | None]:
-    """The URL of a database for `run` on the local PostgreSQL; None where it is not for us."""
+    """The URL of a database for `run` on the local PostgreSQL, or None."""
     connection = _administrator(run)
     if connection is None:
         yield None
@@ -69,8 +70,8 @@ def postgres(run: str) -> Iterator[str | None]:
 
 
 def _administrator(run: str) -> psycopg.Connection[Any] | None:
-    """A session that may make databases with btree_gist. It stands for `run` while it is open."""
-    for user in ("postgres", None):  # None: by the name of whoever runs the tests
+    """A session that may create databases with btree_gist. While it is open, `run` is alive."""
+    for user in ("postgres", None):  # None: the operating system's user
         with suppress(psycopg.OperationalError):
             connection = psycopg.connect(
                 host=HOST,
@@ -100,11 +101,11 @@ def _runs_alive(connection: psycopg.Connection[Any]) -> set[str]:
 
 
 def _drop_databases(connection: psycopg.Connection[Any], *, keep: set[str]) -> None:
-    """Drops the databases of runs that are over."""
+    """Drops the databases of runs that have ended."""
     for (name,) in connection.execute("SELECT datname FROM pg_database").fetchall():
         ours = _OURS.fullmatch(name)
         if ours and ours[1] not in keep:
-            with suppress(psycopg.Error):  # somebody else's of the same name
+            with suppress(psycopg.Error):  # not ours to drop, in spite of its name
                 connection.execute(
                     sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
                 )
@@ -112,10 +113,10 @@ def _drop_databases(connection: psycopg.Connection[Any], *, keep: set[str]) -> N
 
 @contextmanager
 def redis(run: str) -> Iterator[str | None]:
-    """The URL of an empty database on the local Redis, taken for `run`; None where there is none."""
+    """The URL of an empty database on the local Redis, reserved for `run`, or None."""
     server = _client(f"redis://{HOST}:6379/0")
     try:
-        number = _take_number(server, run)
+        number = _reserve_number(server, run)
     except (RedisError, OSError):
         number = None
     if number is None:
@@ -130,14 +131,14 @@ def redis(run: str) -> Iterator[str | None]:
             server.delete(f"kaivox-tests:{number}")
 
 
-def _take_number(server: Redis, run: str) -> int | None:
+def _reserve_number(server: Redis, run: str) -> int | None:
     used = {int(number) for number in server.smembers("kaivox-tests:used")}
     for number in range(15, 0, -1):
         if not server.set(f"kaivox-tests:{number}", run, nx=True, ex=_CLAIM_SECONDS):
             continue
         database = _client(f"redis://{HOST}:6379/{number}")
         if number in used:
-            database.flushdb()  # a killed run's, its claim has run out
+            database.flushdb()  # of a killed run, whose claim has expired
         if database.dbsize() == 0:
             server.sadd("kaivox-tests:used", number)
             return number
@@ -153,12 +154,12 @@ def _client(url: str) -> Redis:
 
 @contextmanager
 def rabbitmq(run: str) -> Iterator[str | None]:
-    """The URL of a virtual host for `run` on the local RabbitMQ; None where we may not make one.
+    """The URL of a virtual host for `run` on the local RabbitMQ, or None.
 
-    In a shared one, the worker of another run would take our messages.
+    In a shared virtual host, the worker of another run would consume our messages.
     """
     name = f"kaivox_{run}"
-    if not (_rabbitmq_answers() and _rabbitmqctl("add_vhost", name)):
+    if not (_rabbitmq_is_running() and _rabbitmqctl("add_vhost", name)):
         yield None
         return
     try:
@@ -168,11 +169,11 @@ def rabbitmq(run: str) -> Iterator[str | None]:
         _rabbitmqctl("delete_vhost", name)
 
 
-def _rabbitmq_answers() -> bool:
+def _rabbitmq_is_running() -> bool:
     try:
         with Connection(f"amqp://guest:guest@{HOST}:5672//", connect_timeout=2) as connection:
             connection.ensure_connection(max_retries=1, timeout=2)
-    except Exception:  # noqa: BLE001 - whatever keeps us out, Redis will do
+    except Exception:  # noqa: BLE001 - for any reason: Redis is the broker then
         return False
     return True
 

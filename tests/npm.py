@@ -1,4 +1,4 @@
-"""Packages of npm that tests use, installed once and kept under var/."""
+"""npm packages that tests use, installed once under var/npm."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ PACKAGES: Final = (
     "openapi-typescript@7.13.0",
     "openapi-fetch@0.17.0",
     "typescript@5.9.3",
+    "@types/node@20.19.43",
     "standardwebhooks@1.1.1",
 )
 FOLDER: Final = settings.BASE_DIR / "var" / "npm"
 
 
 def node_modules() -> Path:
-    """The folder that has them. Skips the test, with npm's reason, where it cannot install them."""
+    """The folder node_modules with PACKAGES. Skips the test, with npm's message, where it cannot be
+    installed."""
     installed = FOLDER / "installed"
     if not installed.exists() or installed.read_text() != " ".join(PACKAGES):
         FOLDER.mkdir(parents=True, exist_ok=True)

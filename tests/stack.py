@@ -1,4 +1,4 @@
-"""KaiVox as its users run it, in processes of its own: web, worker and beat on an empty database.
+"""Runs KaiVox as its users do, in separate processes: web, worker and beat on an empty database.
 
 Embedded profile: `manage.py up`. Production profile: gunicorn, a worker and beat, on a database,
 a Redis and a broker of the run (`python -m tests.servers`).
@@ -26,22 +26,29 @@ from psycopg import sql
 from tests.own_servers import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 60
+START_SECONDS = 120
+ADMINISTRATOR_PASSWORD = "only-for-this-test-1"
+BEHIND_NGINX = {
+    "TRUSTED_PROXIES": "1",
+    "ALLOWED_HOSTS": "api.kaivox.example,127.0.0.1",
+    "WEB_PROCESSES": "2",
+    "WEB_THREADS": "4",
+}
 
 # As `make release` and `seed_demo` do, in one process; static files only where some have changed.
 _PREPARE = """
 from django.core.management import call_command
-from kaivox import static_files
+from kaivox.embedded import static_files
 call_command("migrate", verbosity=0)
 static_files.are_collected() or static_files.collect()
 call_command("seed_demo")
 """
-STOP_SECONDS = 15
+STOP_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A running KaiVox: where it answers, and the environment its commands need."""
+    """A running KaiVox: its base URL, and the environment that its commands need."""
 
     url: str
     environment: dict[str, str]
@@ -55,7 +62,7 @@ class Stack:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,  # seeds the demo, on machines with other load
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -64,8 +71,8 @@ class Stack:
 
 @contextmanager
 def running_stack(folder: Path, migrated: str = "", **variables: str) -> Iterator[Stack]:
-    """Starts everything on a free port and an empty database, or a copy of the one of the name
-    `migrated`, which nobody uses now; stops it at the end of the block."""
+    """Starts everything on a free port and an empty database, or on a copy of the database named
+    `migrated`, to which nothing may be connected; stops it at the end of the block."""
     port = free_port()
     environment = {
         **os.environ,
@@ -88,7 +95,7 @@ def running_stack(folder: Path, migrated: str = "", **variables: str) -> Iterato
         running = Stack(f"http://127.0.0.1:{port}", environment, log)
         if os.environ.get("DATABASE_URL"):
             running.manage("shell", "--no-imports", "-c", _PREPARE)
-        for command in _commands(folder):
+        for command in _commands():
             stack.enter_context(_process(command, environment, log))
         _wait_until_ready(running)
         yield running
@@ -100,15 +107,15 @@ def _copy(migrated: str, var: Path) -> None:
         connection.execute("VACUUM INTO ?", [str(var / "kaivox.sqlite3")])
 
 
-def _commands(folder: Path) -> list[list[str]]:
+def _commands() -> list[list[str]]:
     if not os.environ.get("DATABASE_URL"):
         return [[sys.executable, "manage.py", "up"]]
     celery = [sys.executable, "-m", "celery", "--quiet", "-A", "kaivox"]
     worker = ["worker", "--pool", "threads", "--concurrency", "8", "--queues", "celery,webhooks"]
     return [
-        [sys.executable, "-m", "gunicorn", "--config", "kaivox/gunicorn.py", "kaivox.wsgi"],
+        [sys.executable, "-m", "gunicorn", "--config", "kaivox/server/gunicorn.py", "kaivox.wsgi"],
         [*celery, *worker, "--without-gossip", "--without-mingle"],
-        [*celery, "beat", "--schedule", str(folder / "beat"), "--pidfile="],
+        [*celery, "beat"],
     ]
 
 
@@ -136,12 +143,13 @@ def empty_database(name: str, template: str = "template1") -> Iterator[str]:
     with psycopg.connect(maintenance, autocommit=True) as connection:
         create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
         connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
-        try:
-            yield urlunsplit(parts._replace(path=f"/{name}"))
-        finally:
-            connection.execute(
-                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-            )
+    try:
+        yield urlunsplit(parts._replace(path=f"/{name}"))
+    finally:
+        # Not the connection from above: a drill may have killed the server meanwhile.
+        with psycopg.connect(maintenance, autocommit=True) as connection:
+            drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
+            connection.execute(drop.format(sql.Identifier(name)))
 
 
 def _wait_until_ready(stack: Stack) -> None:

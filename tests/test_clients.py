@@ -1,5 +1,5 @@
-"""Clients that generators make from openapi.json: Python's is used against a running server,
-TypeScript's is compiled, with a program that uses it (tests/clients/use.ts)."""
+"""Clients generated from openapi.json: the Python client is run against a server, the TypeScript
+client is compiled with a program that uses it (tests/clients/use.ts)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ import pytest
 from tests import factories, npm
 from tests.documented import DOCUMENT
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def kaivox_client(tmp_path_factory):
-    """The package that openapi-python-client makes, and what imports its modules."""
+    """Imports a module of the package that openapi-python-client generates."""
     tools, folder = Path(sys.executable).parent, tmp_path_factory.mktemp("client")
     done = subprocess.run(
         [
@@ -46,7 +48,7 @@ class TestPythonClient:
         )
 
         made = kaivox_client("api.customers.create_customer").sync(
-            client=client, body=models.NewCustomer(name="Asha Rao", phone="+919876543210")
+            client=client, body=models.CustomerCreate(name="Asha Rao", phone="+919876543210")
         )
         assert made.data.phone == "+919876543210"
 
@@ -57,7 +59,7 @@ class TestPythonClient:
         booked = kaivox_client("api.appointments.create_appointment").sync_detailed(
             client=client,
             idempotency_key="k-1",
-            body=models.NewAppointment(
+            body=models.AppointmentCreate(
                 customer_id=made.data.id, service_id=service.pk, start_time=first.start_time
             ),
         )
@@ -71,21 +73,21 @@ class TestPythonClient:
         assert [row.id for row in listed.data] == [appointment.id]
         assert listed.meta.total == 1
 
-    def test_understands_a_refusal(self, kaivox_client, live_server, api_key, business):
+    def test_parses_errors(self, kaivox_client, live_server, api_key, business):
         client = kaivox_client("client").AuthenticatedClient(
             base_url=live_server.url, token=api_key
         )
         missing = kaivox_client("api.customers.get_customer").sync(client=client, id=999_999)
         assert (missing.success, missing.code) == (False, "not_found")
-        refused = kaivox_client("api.customers.create_customer").sync(
-            client=client, body=kaivox_client("models").NewCustomer(name=" ")
+        invalid = kaivox_client("api.customers.create_customer").sync(
+            client=client, body=kaivox_client("models").CustomerCreate(name=" ")
         )
-        assert refused.code == "validation_error"
-        assert list(refused.errors.additional_properties) == ["name"]
+        assert invalid.code == "validation_error"
+        assert list(invalid.errors.additional_properties) == ["name"]
 
 
 class TestTypeScriptClient:
-    @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not there")
+    @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
     @pytest.mark.timeout(300)
     def test_compiles(self, tmp_path):
         tools = npm.node_modules() / ".bin"

@@ -1,6 +1,9 @@
-"""The main job, told once from end to end, with real processes: a business's developer gets a key,
-asks for free times, books one; the signed event arrives at their own receiver, they verify it; staff
-see the delivery, with its HTTP status, in the admin. And once more when the receiver fails first."""
+"""The main use case from end to end, with real processes.
+
+A developer gets a key, reads the slots and books one; the signed event arrives at the developer's
+receiver and is verified; staff see the delivery with its HTTP status in the admin. A second test does
+the same with a receiver that fails first.
+"""
 
 from __future__ import annotations
 
@@ -13,38 +16,17 @@ import time
 
 import pytest
 import requests
-from django.db import connection
 from standardwebhooks import Webhook
 
-from tests.stack import running_stack
+from tests.stack import ADMINISTRATOR_PASSWORD
 from tests.webhooks.receivers import running_receiver
 
-PASSWORD = "only-for-this-test-1"
-# In one process: each takes a second to start.
+# In one process: each `manage.py` takes a second to start.
 ISSUE_KEY_AND_MAKE_ADMINISTRATOR = """
 from django.core.management import call_command
 call_command("issue_api_key", "--business", "smile-dental", "--name", "Flow")
 call_command("createsuperuser", "--noinput", "--username", "flow", "--email", "f@x.org", verbosity=0)
 """
-
-
-@pytest.fixture(scope="module")
-def migrated(django_db_setup, django_db_blocker):
-    """The name of the suite's own database: its tables are there and empty, nobody is connected."""
-    with django_db_blocker.unblock():
-        connection.close()
-    return str(connection.settings_dict["NAME"])
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory, migrated):
-    with running_stack(
-        tmp_path_factory.mktemp("flow"),
-        migrated,
-        WEBHOOK_RETRY_SCHEDULE="0.2,0.2,0.2",
-        DJANGO_SUPERUSER_PASSWORD=PASSWORD,
-    ) as it:
-        yield it
 
 
 @pytest.fixture(scope="module")
@@ -69,14 +51,14 @@ def _subscribe(stack, receiver) -> str:
 
 
 def _book(stack, api) -> dict:
-    """Books the first free time that the API offers."""
+    """Books the first slot that the API offers."""
     base = f"{stack.url}/api/v1"
     service = api.get(f"{base}/services").json()["data"][0]
     customer = api.get(f"{base}/customers").json()["data"][0]
     slots = api.get(f"{base}/appointments/slots", params={"service_id": service["id"]}).json()
     first = slots["data"][0]["start_time"] if slots["data"] else slots["meta"]["next_available"]
     start_time = first if isinstance(first, str) else first["start_time"]
-    answer = api.post(
+    response = api.post(
         f"{base}/appointments",
         json={
             "customer_id": customer["id"],
@@ -85,13 +67,13 @@ def _book(stack, api) -> dict:
             "notes": "Zoë, ☎ only",
         },
     )
-    assert answer.status_code == 201, answer.text
-    return answer.json()["data"]
+    assert response.status_code == 201, response.text
+    return response.json()["data"]
 
 
 @pytest.fixture(autouse=True)
 def no_other_endpoints(stack, api):
-    """Tests share the processes; an endpoint of one would get the events of the next."""
+    """Tests share the processes: an endpoint of one would receive the events of the next."""
     base = f"{stack.url}/api/v1/webhooks"
     for endpoint in api.get(base).json()["data"]:
         assert api.delete(f"{base}/{endpoint['id']}").ok
@@ -101,11 +83,9 @@ class TestMainJob:
     def test_key_to_booking_to_verified_webhook_to_delivery_log(self, stack, api, receiver):
         secret = _subscribe(stack, receiver)
         booked = _book(stack, api)
-        answered_at = time.monotonic()
-        request = receiver.wait_for(1, seconds=5)[0]
-        assert request.at - answered_at < 2
+        request = receiver.wait_for(1, seconds=60)[0]
 
-        # With a stock library …
+        # With a standard library …
         event = Webhook(secret).verify(request.body, request.headers)
         assert (event["type"], event["data"]) == ("appointment.booked", booked)
 
@@ -123,13 +103,13 @@ class TestMainJob:
         assert api.head(services).content == b""
         assert api.get(services).json()["success"] is True
 
-    def test_failed_delivery_goes_out_again_with_the_same_bytes(self, stack, api, receiver):
+    def test_failed_delivery_is_retried_with_the_same_bytes(self, stack, api, receiver):
         hook = {"url": receiver.url, "event_types": ["appointment.booked"]}
-        answer = api.post(f"{stack.url}/api/v1/webhooks", json=hook)
-        secret = answer.json()["data"]["secret"]
-        receiver.answer(500, 200)
+        response = api.post(f"{stack.url}/api/v1/webhooks", json=hook)
+        secret = response.json()["data"]["secret"]
+        receiver.respond_with(500, 200)
         _book(stack, api)
-        first, second = receiver.wait_for(2, seconds=10)
+        first, second = receiver.wait_for(2, seconds=60)
         assert first.body == second.body
         assert [r.headers["X-KaiVox-Attempt"] for r in (first, second)] == ["1", "2"]
         key = base64.b64decode(secret.removeprefix("whsec_"))
@@ -144,25 +124,24 @@ class TestMainJob:
 
 
 def _attempts(api, stack, event_id: str) -> list[dict]:
-    """The attempts of the event's delivery, once it is settled."""
+    """The attempts of the event's delivery, once it has succeeded."""
     base = f"{stack.url}/api/v1/webhooks"
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for endpoint in api.get(base).json()["data"]:
             for row in api.get(f"{base}/{endpoint['id']}/deliveries").json()["data"]:
                 if row["event_id"] == event_id and row["status"] == "succeeded":
                     return api.get(f"{base}/deliveries/{row['id']}").json()["data"]["attempts"]
         time.sleep(0.2)
-    raise AssertionError("The delivery was not settled in time")
+    raise AssertionError("The delivery did not succeed in time")
 
 
 def _http_status_in_the_admin(stack, event_id: str, url: str) -> str:
-    """What the delivery log of the admin shows a superuser who searches for the event: the HTTP
-    status of its delivery to `url`."""
+    """The HTTP status of the event's delivery to `url` in the delivery log of the admin."""
     login = f"{stack.url}/admin/login/"
     browser = requests.Session()
     browser.get(login)
-    form = {"username": "flow", "password": PASSWORD, "next": "/admin/"}
+    form = {"username": "flow", "password": ADMINISTRATOR_PASSWORD, "next": "/admin/"}
     form["csrfmiddlewaretoken"] = browser.cookies["csrftoken"]
     assert browser.post(login, data=form, headers={"Referer": login}).status_code == 200
     log = f"{stack.url}/admin/webhooks/delivery/"
@@ -170,4 +149,6 @@ def _http_status_in_the_admin(stack, event_id: str, url: str) -> str:
     results = page.partition("<tbody>")[2].partition("</tbody>")[0]
     rows = [row for row in results.split("<tr>") if event_id in row and url in row]
     assert len(rows) == 1, page
-    return re.search(r'class="field-last_http_status[^"]*">([^<]*)<', rows[0])[1]
+    cells = re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", rows[0], flags=re.DOTALL)
+    texts = [re.sub(r"<[^>]*>", "", cell).strip() for cell in cells]
+    return next(text for text in texts if re.fullmatch(r"\d{3}", text))

@@ -1,33 +1,22 @@
-"""Pages, cursors, tags and whole lists, on a resource that only inherits them."""
+"""Pages, links, cursors, filters and ETags of lists, on a resource that only inherits them."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
+import base64
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.http import QueryDict
+from requests.utils import parse_header_links
 
-from kaivox.api import bulk
+from kaivox.api.ordering import seal
 from kaivox.businesses.models import ApiKey
 from tests import factories
 
-pytestmark = [pytest.mark.urls("tests.api.shelf"), pytest.mark.django_db]
+pytestmark = [pytest.mark.urls("tests.api.sample_resource"), pytest.mark.django_db]
 
 BOOKS = "/api/v1/books"
-T0 = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def books(business, client):
-    """Eleven rows beside the client's own key; every third without an end, some ends alike."""
-    for number in range(11):
-        end = None if number % 3 == 0 else T0 + timedelta(days=number // 2)
-        factories.make_key(business, name=f"book {number:02}", expires_at=end)
-    ApiKey.objects.exclude(name="Test").update(updated_at=T0)
-    return list(ApiKey.objects.filter(business=business).order_by("pk"))
 
 
 def walk(client, query):
@@ -41,7 +30,7 @@ def walk(client, query):
 
 
 class TestPages:
-    def test_tell_where_they_are(self, client, books):
+    def test_state_their_position(self, client, books):
         body = client.get(f"{BOOKS}?per_page=5&page=2").json()
         meta = body["meta"]
         assert len(body["data"]) == 5
@@ -55,7 +44,7 @@ class TestPages:
         ]
         assert (meta["page"], meta["per_page"], meta["total"], meta["total_pages"]) == (2, 5, 12, 3)
 
-    def test_have_20_rows_unless_told(self, client, books):
+    def test_have_20_rows_by_default(self, client, books):
         assert client.get(BOOKS).json()["meta"]["per_page"] == 20
 
     @pytest.mark.parametrize("page", (4, 10**12, 2**63 - 1))
@@ -82,14 +71,53 @@ class TestPages:
         factories.make_key(other_business)
         assert client.get(BOOKS).json()["meta"]["total"] == 12
 
-    @pytest.mark.parametrize(("per_page", "queries"), ((1, 2), (12, 2), (100, 1)))
-    def test_cost_two_queries_at_most(
+    @pytest.mark.parametrize(("per_page", "queries"), ((1, 3), (12, 3), (100, 2)))
+    def test_cost_three_queries_at_most(
         self, client, books, per_page, queries, django_assert_num_queries
     ):
-        for _ in range(2):  # the key is remembered
-            client.get(BOOKS)
-        with django_assert_num_queries(queries):
+        client.get(BOOKS)
+        with django_assert_num_queries(queries):  # the key, the page, the total
             client.get(f"{BOOKS}?per_page={per_page}")
+
+
+class TestLinks:
+    """The header `Link` (RFC 8288), which generic clients follow by themselves."""
+
+    def test_lead_from_the_start_through_the_whole_list(self, client, books, api_key):
+        url, rows = f"{BOOKS}?per_page=5&ordering=-name&api_key={api_key}", []
+        while url:
+            response = client.get(url)
+            rows += response.json()["data"]
+            assert api_key not in response.headers.get("Link", "")
+            links = parse_header_links(response.headers.get("Link", ""))
+            url = next((one["url"] for one in links if one["rel"] == "next"), None)
+            assert url is None or url.startswith(f"http://testserver{BOOKS}?")
+        assert [row["id"] for row in rows] == [
+            row["id"] for row in client.get(f"{BOOKS}?per_page=100&ordering=-name").json()["data"]
+        ]
+
+    @pytest.mark.parametrize(
+        ("page", "expected"),
+        (
+            (1, {"next": "2", "first": "1"}),
+            (2, {"next": "3", "prev": "1", "first": "1"}),
+            (3, {"prev": "2", "first": "1"}),
+            (9, {"prev": "3", "first": "1"}),
+        ),
+    )
+    def test_of_a_page_name_pages(self, client, books, page, expected):
+        response = client.get(f"{BOOKS}?per_page=5&page={page}")
+        links = parse_header_links(response["Link"])
+        found = {one["rel"]: QueryDict(one["url"].partition("?")[2]) for one in links}
+        assert {rel: query["page"] for rel, query in found.items()} == expected
+        assert {query["per_page"] for query in found.values()} == {"5"}
+
+    def test_are_absent_from_the_last_page_and_from_a_304(self, client, books):
+        assert "Link" not in client.get(f"{BOOKS}?per_page=100")
+        first = client.get(f"{BOOKS}?per_page=5")
+        again = client.get(f"{BOOKS}?per_page=5", headers={"If-None-Match": first["ETag"]})
+        assert again.status_code == 304
+        assert "Link" not in again
 
 
 class TestCursor:
@@ -126,6 +154,33 @@ class TestCursor:
             "cursor": ["This cursor belongs to ordering=created_at."]
         }
 
+    def test_cannot_be_read(self, client, books):
+        cursor = client.get(f"{BOOKS}?per_page=5&ordering=name").json()["meta"]["next_cursor"]
+        assert b"book" not in base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+
+    def test_is_the_same_for_the_same_page(self, client, books):
+        """Else the ETag of a page would change at each request."""
+        cursors = {
+            client.get(f"{BOOKS}?per_page=5").json()["meta"]["next_cursor"] for _ in range(3)
+        }
+        assert len(cursors) == 1
+
+    @pytest.mark.parametrize("place", (0, 20, -2))
+    def test_that_was_changed_is_an_error(self, client, books, place):
+        cursor = client.get(f"{BOOKS}?per_page=5").json()["meta"]["next_cursor"]
+        changed = list(cursor)
+        changed[place] = "A" if changed[place] != "A" else "B"
+        for token in ("".join(changed), cursor[:-4], f"{cursor}AAAA", "é", "*"):
+            response = client.get(BOOKS, {"cursor": token})
+            assert response.status_code == 422
+            assert list(response.json()["errors"]) == ["cursor"]
+
+    def test_outlives_a_new_secret_key(self, client, books, settings):
+        cursor = client.get(f"{BOOKS}?per_page=5").json()["meta"]["next_cursor"]
+        settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+        settings.SECRET_KEY = "another-secret-key-that-is-long-enough-to-be-one"
+        assert client.get(f"{BOOKS}?per_page=5&cursor={cursor}").status_code == 200
+
     @pytest.mark.parametrize(
         "forged",
         (
@@ -142,10 +197,8 @@ class TestCursor:
             '"text"',
         ),
     )
-    def test_of_somebody_elses_making_is_refused(self, client, forged):
-        import base64
-
-        token = base64.urlsafe_b64encode(forged.encode()).decode().rstrip("=")
+    def test_with_values_that_no_row_has_is_an_error(self, client, forged):
+        token = seal(forged)
         response = client.get(f"{BOOKS}?cursor={token}")
         assert response.status_code == 422
         assert list(response.json()["errors"]) == ["cursor"]
@@ -204,7 +257,7 @@ class TestETag:
         assert client.get(url, headers={"If-None-Match": f"W/{tag}"}).status_code == 304
         assert client.patch(url, {"name": "n"}, headers={"If-Match": f"W/{tag}"}).status_code == 200
 
-    def test_that_was_overtaken_is_412(self, client, books):
+    def test_that_is_outdated_is_412(self, client, books):
         url = f"{BOOKS}/{books[3].pk}"
         tag = client.get(url)["ETag"]
         changed = client.patch(url, {"name": "first"}, headers={"If-Match": tag})
@@ -222,76 +275,6 @@ class TestETag:
         assert client.get(url, headers={"If-None-Match": "*"}).status_code == 304
 
 
-class TestWholeList:
-    @pytest.mark.parametrize("asked", ({"HTTP_ACCEPT": "text/csv"}, {"QUERY_STRING": "format=csv"}))
-    def test_as_csv_has_a_header_and_all_rows(self, client, books, asked, monkeypatch):
-        monkeypatch.setattr(bulk, "CHUNK", 5)
-        response = client.get(BOOKS, **asked)
-        assert response["Content-Type"] == "text/csv; charset=utf-8; header=present"
-        assert response["Content-Disposition"] == 'attachment; filename="books.csv"'
-        rows = list(csv.DictReader(io.StringIO(response.getvalue().decode())))
-        assert [int(row["id"]) for row in rows] == [book.pk for book in books]
-        assert rows[1]["expires_at"] == ""
-        assert list(rows[0]) == ["id", "name", "expires_at", "created_at", "updated_at"]
-
-    def test_as_csv_of_nothing_is_the_header(self, client):
-        response = client.get(f"{BOOKS}?name=a&format=csv")
-        assert response.getvalue() == b"id,name,expires_at,created_at,updated_at\r\n"
-
-    @pytest.mark.parametrize("text", ("=1+1", "+1", "-1", "@x", "\tx", "\rx"))
-    def test_as_csv_runs_in_no_spreadsheet(self, client, business, text):
-        factories.make_key(business, name=text)
-        rows = csv.reader(
-            io.StringIO(client.get(f"{BOOKS}?format=csv").getvalue().decode(), newline="")
-        )
-        assert [row[1] for row in rows][-1] == f"'{text}"
-
-    @pytest.mark.parametrize("text", ('a"b', "a,b", "a\r\nb", "ü😀", " x "))
-    def test_as_csv_keeps_any_text(self, client, business, text):
-        factories.make_key(business, name=text)
-        rows = csv.reader(
-            io.StringIO(client.get(f"{BOOKS}?format=csv").getvalue().decode(), newline="")
-        )
-        assert [row[1] for row in rows][-1] == text
-
-    @pytest.mark.parametrize(
-        "asked", ({"HTTP_ACCEPT": "application/x-ndjson"}, {"QUERY_STRING": "format=ndjson"})
-    )
-    def test_as_ndjson_has_the_rows_of_the_pages(self, client, books, asked):
-        response = client.get(BOOKS, **asked)
-        assert response["Content-Type"] == "application/x-ndjson"
-        rows = [json.loads(line) for line in response.getvalue().splitlines()]
-        assert rows == client.get(f"{BOOKS}?per_page=100").json()["data"]
-
-    @pytest.mark.parametrize("ordering", ("name", "-expires_at", "expires_at"))
-    @pytest.mark.parametrize("size", (1, 4, 12))
-    def test_is_read_in_chunks(self, client, books, ordering, size, monkeypatch):
-        monkeypatch.setattr(bulk.chunks, "__defaults__", (size,))
-        response = client.get(f"{BOOKS}?format=ndjson&ordering={ordering}")
-        rows = [json.loads(line) for line in response.getvalue().splitlines()]
-        assert rows == client.get(f"{BOOKS}?per_page=100&ordering={ordering}").json()["data"]
-
-    def test_keeps_to_the_filters(self, client, books):
-        response = client.get(f"{BOOKS}?format=ndjson&search=book 0")
-        assert len(response.getvalue().splitlines()) == 10
-
-    @pytest.mark.parametrize("parameter", ("page=1", "per_page=5", "cursor="))
-    def test_has_no_pages(self, client, parameter):
-        response = client.get(f"{BOOKS}?format=csv&{parameter}")
-        assert response.status_code == 422
-        assert response["Content-Type"] == "application/json"
-        assert list(response.json()["errors"]) == [parameter.partition("=")[0]]
-
-    def test_of_one_row_is_not_there(self, client, books):
-        response = client.get(f"{BOOKS}/{books[0].pk}", headers={"Accept": "text/csv"})
-        assert response.status_code == 406
-        assert response["Content-Type"] == "application/json"
-
-    def test_is_one_request_of_quota(self, client, books):
-        left = int(client.get(BOOKS)["X-RateLimit-Remaining"])
-        assert int(client.get(f"{BOOKS}?format=csv")["X-RateLimit-Remaining"]) == left - 1
-
-
 class TestPlans:
     def test_are_made_for_the_values_of_a_filter(self, client, books):
         for _ in range(10):
@@ -300,7 +283,7 @@ class TestPlans:
 
 
 def prepared_statements() -> list[str]:
-    """Those that PostgreSQL keeps for this connection."""
+    """Those that PostgreSQL has prepared for this connection."""
     if connection.vendor != "postgresql":
         return []
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""A clinic in Kolkata on Monday, 2 March 2026, at 06:00 of its own clock."""
+"""Fixtures: a clinic in Kolkata on Monday, 2 March 2026, at 06:00 local time."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Clinic:
 
 @pytest.fixture
 def frozen():
-    """The moment stands still; `shift` and `move_to` go on."""
+    """The clock does not advance; `shift` and `move_to` set it."""
     with time_machine.travel(NOW, tick=False) as traveller:
         yield traveller
 
@@ -57,7 +57,7 @@ def clinic(frozen, business) -> Clinic:
 
 
 def times(response) -> list[str]:
-    """The wall times of an answer with slots."""
+    """The local times of the slots in a response."""
     assert response.status_code == 200, response.json()
     return [slot["time"] for slot in response.json()["data"]]
 
@@ -67,7 +67,7 @@ def event_types() -> list[str]:
 
 
 def overlaps() -> int:
-    """Pairs of standing appointments of one person whose blocked ranges overlap; by plain SQL."""
+    """Pairs of appointments, not cancelled, of one person whose blocked ranges overlap; by plain SQL."""
     rows = Appointment.objects.raw(
         """
         SELECT a.id FROM appointments_appointment a JOIN appointments_appointment b

@@ -1,18 +1,24 @@
-"""The admin's pages of appointments: the same rules, the same events."""
+"""Admin of appointments: the same rules and events as in the API."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
+import re
+from datetime import date, timedelta
 
 import pytest
 from django.test import Client
 
+from appointments.groups.models import AppointmentSeries, Visit
 from appointments.models import Appointment
 from appointments.outside_hours import outside_hours
 from staff import operations as staff_operations
 from staff.models import TimeOff
 from tests import factories
 from tests.appointments.conftest import NOW, event_types
+from webhooks.models import Event
+
+pytestmark = pytest.mark.once_in_production
 
 URL = "/admin/appointments/appointment"
 
@@ -47,7 +53,7 @@ class TestAdd:
             **values,
         }
 
-    def test_books_on_the_clock_of_the_business(self, staff_client, clinic):
+    def test_books_in_the_time_zone_of_the_business(self, staff_client, clinic):
         response = staff_client.post(f"{URL}/add/", self.form(clinic))
         assert response.status_code == 302
         booked = Appointment.objects.get()
@@ -60,17 +66,17 @@ class TestAdd:
         (
             ({"time": "20:00"}, "outside working hours"),
             ({"time": "24:30"}, "from 00:00 to 24:00"),
-            ({"day": "2026-02-30"}, "Enter a valid date"),
-            ({"day": "2026-02-28"}, "is past"),
+            ({"day": "2026-02-30"}, "There is no 2026-02-30"),
+            ({"day": "2026-02-28"}, "is in the past"),
         ),
     )
-    def test_is_refused_in_the_form(self, staff_client, clinic, change, words):
+    def test_shows_errors_in_the_form(self, staff_client, clinic, change, words):
         response = staff_client.post(f"{URL}/add/", self.form(clinic, **change))
         assert response.status_code == 200
         assert words in response.content.decode()
         assert not Appointment.objects.exists()
 
-    def test_cannot_reach_into_another_business(self, staff_client, clinic, other_business):
+    def test_rejects_rows_of_another_business(self, staff_client, clinic, other_business):
         theirs = factories.make_customer(other_business)
         response = staff_client.post(f"{URL}/add/", self.form(clinic, customer=theirs.pk))
         assert response.status_code == 200
@@ -78,14 +84,14 @@ class TestAdd:
 
 
 class TestChange:
-    def test_shows_it_and_takes_notes(self, staff_client, appointment):
+    def test_shows_it_and_accepts_notes(self, staff_client, appointment):
         page = f"{URL}/{appointment.pk}/change/"
-        assert "Mon 02 Mar 2026, 10:00" in staff_client.get(page).content.decode()
+        assert "Mon 2 Mar 2026, 10:00" in staff_client.get(page).content.decode()
         assert staff_client.post(page, {"notes": "Bring X-rays"}).status_code == 302
         appointment.refresh_from_db()
         assert appointment.notes == "Bring X-rays"
 
-    def test_nothing_else_by_a_made_up_form(self, staff_client, appointment):
+    def test_changes_nothing_else_for_a_forged_form(self, staff_client, appointment):
         form = {"notes": "", "status": "cancelled", "price": "0"}
         staff_client.post(f"{URL}/{appointment.pk}/change/", form)
         appointment.refresh_from_db()
@@ -98,7 +104,7 @@ class TestMove:
         form = {"day": "2026-03-02", "time": "11:00", "staff": appointment.staff_id, **values}
         return client.post(page, form)
 
-    def test_starts_from_where_it_is(self, staff_client, appointment):
+    def test_form_has_the_present_time(self, staff_client, appointment):
         page = staff_client.get(f"{URL}/{appointment.pk}/act/move/").content.decode()
         assert 'value="2026-03-02"' in page
         assert 'value="10:00"' in page
@@ -109,13 +115,38 @@ class TestMove:
         assert appointment.start_time == NOW + timedelta(hours=5)
         assert event_types() == ["appointment.rescheduled"]
 
-    def test_is_refused_with_the_reason(self, staff_client, clinic, appointment):
+    def test_returns_to_the_page_it_came_from_but_to_no_other_site(self, staff_client, appointment):
+        page = f"{URL}/{appointment.pk}/act/move/"
+        form = {"day": "2026-03-02", "time": "11:00", "staff": appointment.staff_id}
+        for came_from, expected in (
+            ("/admin/calendar/?day=2026-03-02", "/admin/calendar/?day=2026-03-02"),
+            ("https://example.com/", f"{URL}/{appointment.pk}/change/"),
+            ("//example.com", f"{URL}/{appointment.pk}/change/"),
+        ):
+            response = staff_client.post(page, form, query_params={"next": came_from})
+            assert response.headers["Location"] == expected
+
+    def test_names_who_does_not_offer_the_service(self, staff_client, appointment, clinic):
+        other = factories.make_staff(clinic.business, services=[])
+        response = self.move(staff_client, appointment, staff=other.pk)
+        assert f"does not offer {clinic.service}" in response.content.decode()
+
+    def test_sends_times_in_utc_although_the_page_is_in_the_zone_of_the_business(
+        self, staff_client, appointment
+    ):
+        self.move(staff_client, appointment)
+        body = json.loads(bytes(Event.objects.get().body))
+        times = [text for text in strings_of(body) if re.match(r"\d{4}-\d\d-\d\dT", text)]
+        assert len(times) > 3
+        assert all(text.endswith("Z") for text in times)
+
+    def test_is_rejected_with_the_reason(self, staff_client, clinic, appointment):
         factories.make_appointment(
             service=clinic.service, staff=clinic.staff, start_time=NOW + timedelta(hours=5)
         )
         response = self.move(staff_client, appointment, time="10:45")
         assert response.status_code == 200
-        assert "2026-03-02 10:45 is taken" in response.content.decode()
+        assert "2026-03-02 10:45 (Asia/Kolkata) is not free" in response.content.decode()
         appointment.refresh_from_db()
         assert appointment.start_time == NOW + timedelta(hours=4)
 
@@ -123,6 +154,52 @@ class TestMove:
         theirs = factories.make_staff(other_business, services=[appointment.service])
         assert self.move(staff_client, appointment, staff=theirs.pk).status_code == 200
         assert event_types() == []
+
+
+class TestFreeTimes:
+    def times(self, client, clinic, **values):
+        query = {"service": clinic.service.pk, "day": "2026-03-02", **values}
+        return client.get(f"{URL}/free-times/", query)
+
+    def test_are_those_of_the_day_in_the_time_zone_of_the_business(self, staff_client, clinic):
+        found = self.times(staff_client, clinic).json()
+        assert (found["zone"], found["is_of_day"]) == ("Asia/Kolkata", True)
+        assert found["times"][-1]["staff"] == [clinic.staff.name]
+        assert {slot["day"] for slot in found["times"]} == {"2026-03-02"}
+
+    def test_include_the_time_of_the_appointment_that_is_moved(
+        self, staff_client, clinic, appointment
+    ):
+        def shown(**values):
+            slots = self.times(staff_client, clinic, **values).json()["times"]
+            return {slot["time"] for slot in slots}
+
+        assert "10:00" not in shown()
+        assert "10:00" in shown(appointment=appointment.pk)
+
+    def test_are_the_next_one_where_the_day_has_none(self, staff_client, clinic):
+        staff_operations.set_hours_on(staff=clinic.staff, day=date(2026, 3, 2), windows=[])
+        found = self.times(staff_client, clinic).json()
+        assert not found["is_of_day"]
+        assert [slot["day"] for slot in found["times"]] == ["2026-03-03"]
+        assert found["times"][0]["label"].startswith("Tue 3 Mar 2026, ")
+
+    def test_of_a_person_without_the_service_say_so(self, staff_client, clinic):
+        other = factories.make_staff(clinic.business, name="Nina")
+        response = self.times(staff_client, clinic, staff=other.pk)
+        assert response.status_code == 422
+        assert f"Nina does not offer {clinic.service}." in response.content.decode()
+
+    def test_of_another_business_are_not_shown(self, staff_client, clinic, other_business):
+        theirs = factories.make_service(other_business)
+        assert self.times(staff_client, clinic, service=theirs.pk).status_code == 422
+        member = factories.make_staff(other_business)
+        assert self.times(staff_client, clinic, staff=member.pk).status_code == 422
+
+    def test_are_for_those_who_may_book(self, clinic):
+        client = Client()
+        client.force_login(factories.make_user(clinic.business, role="analyst"))
+        assert self.times(client, clinic).status_code == 403
 
 
 class TestEnd:
@@ -141,14 +218,45 @@ class TestEnd:
         assert (appointment.status, appointment.cancellation_reason) == ("cancelled", "Power cut")
         assert event_types() == ["appointment.cancelled"]
 
-    def test_of_another_business_is_out_of_reach(self, staff_client, other_business):
+    def test_cancels_the_following_of_a_series_or_a_visit(self, staff_client, clinic, appointment):
+        series = AppointmentSeries.objects.create(
+            business=clinic.business,
+            customer=clinic.customer,
+            frequency="daily",
+            interval=1,
+            count=3,
+        )
+        visit = Visit.objects.create(business=clinic.business, customer=clinic.customer)
+        groups = {"series": series, "visit": visit}
+        Appointment.objects.update(**groups)
+        for days in (1, 2):
+            start = appointment.start_time + timedelta(days=days)
+            factories.make_appointment(
+                service=clinic.service,
+                staff=clinic.staff,
+                customer=clinic.customer,
+                start_time=start,
+                **groups,
+            )
+        second = Appointment.objects.all()[1]
+        page = staff_client.get(f"{URL}/{second.pk}/change/").content.decode()
+        assert "Appointments of this series" in page
+        assert "Appointments of this visit" in page
+        for act, cancelled in (("cancel-following", 2), ("cancel-visit", 3)):
+            staff_client.post(
+                f"{URL}/{appointment.pk + (cancelled == 2)}/act/{act}/", {"reason": ""}
+            )
+            assert Appointment.objects.filter(status="cancelled").count() == cancelled
+        assert staff_client.post(f"{URL}/{second.pk}/act/cancel-visit/").status_code == 403
+
+    def test_of_another_business_is_not_found(self, staff_client, other_business):
         theirs = factories.make_appointment(other_business)
         assert staff_client.post(f"{URL}/{theirs.pk}/act/cancel/").status_code == 404
         assert staff_client.get(f"{URL}/{theirs.pk}/change/").status_code == 302
 
 
 class TestOutsideHours:
-    def test_finds_those_that_stand_where_nobody_works_any_more(self, clinic, appointment):
+    def test_finds_scheduled_ones_outside_the_new_hours(self, clinic, appointment):
         def at(hours: float, **values):
             start = NOW + timedelta(hours=hours)
             values = {"service": clinic.service, "staff": clinic.staff, **values}
@@ -182,11 +290,20 @@ class TestOutsideHours:
         assert "Asha Rao" in _rows(staff_client.get(f"{URL}/?outside_hours=yes"))
         assert "Asha Rao" in _rows(staff_client.get(f"{URL}/"))
 
-    def test_of_everybody_is_for_superusers(self, clinic, appointment):
+    def test_of_all_businesses_is_for_superusers(self, clinic, appointment):
         client = Client()
         client.force_login(factories.make_user(is_superuser=True))
         clinic.staff.working_hours.all().delete()
         assert "Asha Rao" in _rows(client.get(f"{URL}/?outside_hours=yes"))
+
+
+def strings_of(value) -> list[str]:
+    """Every string in a JSON value."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [text for item in value for text in strings_of(item)]
+    return [value] if isinstance(value, str) else []
 
 
 def _rows(response) -> str:

@@ -1,8 +1,7 @@
-"""The engine against a brute-force oracle, and its parts by tables."""
+"""Availability against a brute-force oracle, and its functions by tables."""
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,16 +11,18 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from appointments.availability import (
-    Agenda,
-    Reason,
-    Terms,
+    BookingRules,
+    StaffCalendar,
+    UnavailabilityReason,
     by_start,
     is_bookable,
+    reason_at,
     reason_of_day,
-    refusal_at,
     slots_of,
+    slots_within,
     starts_of,
 )
+from appointments.daily_cap import full_days
 from staff.hours import (
     ClosedPeriod,
     Schedule,
@@ -31,11 +32,14 @@ from staff.hours import (
     weekly_hours,
     working_windows,
 )
+from staff.intervals import merged
 from staff.local_time import LocalDays
-from staff.ranges import merged
 from tests.appointments.oracle import Oracle, World, first_reading
+from tests.effort import examples
 
-# Days on which clocks jump, or nearly: (zone, day).
+pytestmark = pytest.mark.once
+
+# (zone, day): days on which the clocks change, and others.
 DAYS = [
     ("Asia/Kolkata", date(2026, 3, 2)),  # no daylight saving, half an hour off
     ("Asia/Kathmandu", date(2026, 5, 5)),  # three quarters
@@ -59,26 +63,37 @@ DAYS = [
 
 
 def engine(world: World, first: date, last: date):
-    """The product's answer for a world of the oracle."""
+    """The product's starts and rules for a world of the oracle."""
+    _, rules, starts, _ = engine_parts(world, first, last)
+    return starts, rules
+
+
+def engine_parts(world: World, first: date, last: date):
+    """The calendar, rules, starts and local days for a world; the starts know no classes."""
     days = LocalDays(ZoneInfo(world.zone))
     schedule = Schedule(weekly_hours(world.hours, world.breaks), overrides_by_date(world.overrides))
     around = timedelta(days=9)
     windows = working_windows(schedule, days, first - around, last + around)
-    starts = [start * 60 for start, _, _ in world.busy]
-    full = []
-    if world.cap is not None:
-        each = [days.day_of(start) for start in starts]
-        full = sorted(days.bounds(day) for day in {*each} if each.count(day) >= world.cap)
-    agenda = Agenda(
+    rows = [*world.busy, *(row[:3] for row in world.sessions)]
+    full = [
+        day
+        for starts, cap in (
+            ({start for start, _, _ in rows}, world.cap),
+            (world.of_service, world.service_cap),
+        )
+        if cap is not None
+        for day in full_days([start * 60 for start in starts], cap, days)
+    ]
+    calendar = StaffCalendar(
         windows=windows,
         grid=grid_segments(windows, days),
         closed=closed_ranges([ClosedPeriod(*row) for row in world.closures], days),
         away=merged((start * 60, end * 60) for start, end in world.time_off),
-        busy=sorted((start * 60, end * 60) for _, start, end in world.busy),
-        full=full,
+        busy=sorted((start * 60, end * 60) for _, start, end in rows),
+        full=merged(full),
     )
     today = days.day_of(world.now * 60)
-    terms = Terms(
+    rules = BookingRules(
         duration=world.duration * 60,
         buffer_before=world.before * 60,
         buffer_after=world.after * 60,
@@ -86,8 +101,10 @@ def engine(world: World, first: date, last: date):
         now=world.now * 60,
         earliest=(world.now + world.notice) * 60,
         latest=days.bounds(today + timedelta(days=world.horizon_days))[1],
+        capacity=world.capacity,
+        party_size=world.party,
     )
-    return starts_of(agenda, terms, days.range_of(first, last)), terms
+    return calendar, rules, starts_of(calendar, rules, days.range_of(first, last)), days
 
 
 # --- Worlds --------------------------------------------------------------------------------------
@@ -105,8 +122,8 @@ def _in_order(one: int, other: int) -> tuple[int, int]:
     return (start, end) if start < end else (start, start + 1)
 
 
-# One draw each: with 5,000 worlds the drawing is most of the work.
-rules = st.fixed_dictionaries(
+# One draw each: with 5,000 worlds drawing is most of the work.
+rule_values = st.fixed_dictionaries(
     {
         "duration": st.sampled_from([30, 15, 45, 60, 1, 600, 1440]),
         "before": st.sampled_from([0, 5, 30]),
@@ -115,6 +132,7 @@ rules = st.fixed_dictionaries(
         "notice": st.sampled_from([0, 30, 2000]),
         "horizon_days": st.sampled_from([365, 1, 2]),
         "cap": st.sampled_from([None, 1, 2]),
+        "service_cap": st.sampled_from([None, None, 1, 2]),
     }
 )
 near = st.integers(-1, 1)
@@ -130,11 +148,11 @@ schedules = st.tuples(
 
 @st.composite
 def worlds(draw):
-    """A world, and the day that is asked for."""
+    """A world, and the day whose slots are compared."""
     zone, day = draw(st.sampled_from(DAYS))
     hours, breaks, overrides, closures, away, bookings = draw(schedules)
     noon = first_reading(zone, day, 720)
-    world = World(zone=zone, now=noon + draw(st.integers(-6000, 1500)), **draw(rules))
+    world = World(zone=zone, now=noon + draw(st.integers(-6000, 1500)), **draw(rule_values))
     world.hours = [((day.weekday() + by) % 7, *window) for by, window in hours]
     if draw(st.integers(0, 19)) == 0:
         world.hours = [(weekday, 0, 1440) for weekday in range(7)]
@@ -152,6 +170,9 @@ def worlds(draw):
         begin = free_from + gap
         free_from = begin + length + world.before + world.after
         world.busy.append((begin + world.before, begin, free_from))
+    # All of these appointments are of the service, and one more is with someone else.
+    elsewhere = [noon + gap for gap, _ in bookings[:1]]
+    world.of_service = [start for start, _, _ in world.busy] + elsewhere
     return world, day
 
 
@@ -159,23 +180,25 @@ class TestAgainstTheOracle:
     @pytest.mark.timeout(400)
     # The suite runs in two profiles: 5,000 worlds in all.
     @hypothesis_settings(
-        max_examples=int(os.environ.get("ORACLE_EXAMPLES", "500")),  # 5,000 in .ci/run
+        max_examples=examples(5_000, quick=200),
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
     @given(worlds(), st.sampled_from([0, 0, 0, 1]))
-    def test_slots_are_the_bookable_times_on_the_grid(self, world_and_day, more):
+    def test_slots_and_bookable_starts_agree_with_the_oracle(self, world_and_day, more):
         world, day = world_and_day
         last = day + timedelta(days=more)
         # Without round-the-clock hours people work on three days next to each other at most.
         oracle = Oracle(world, day, last, around=9 if len(world.hours) > 6 else 4)
-        starts, terms = engine(world, day, last)
-        slots = slots_of(starts, terms)
+        starts, rules = engine(world, day, last)
+        days = LocalDays(ZoneInfo(world.zone))
+        spans = [days.bounds(day + timedelta(days=number)) for number in range(more + 1)]
+        slots = slots_within([starts], rules, spans)
         assert [slot // 60 for slot in slots] == oracle.slots()
         minutes = oracle.minutes()
         for minute in minutes[:: max(1, len(minutes) // 97)]:
             assert is_bookable(starts, minute * 60) == oracle.is_bookable(minute)
-            assert (refusal_at(starts, terms, minute * 60) is None) == oracle.is_bookable(minute)
+            assert (reason_at(starts, rules, minute * 60) is None) == oracle.is_bookable(minute)
 
 
 # --- Tables --------------------------------------------------------------------------------------
@@ -187,7 +210,9 @@ def utc(text: str) -> int:
 
 HOUR, DAY = 3600, 86_400
 NOON = utc("2026-07-01T12:00")
-TERMS = Terms(duration=HOUR, buffer_before=0, buffer_after=0, interval=1800, now=0, earliest=0)
+RULES = BookingRules(
+    duration=HOUR, buffer_before=0, buffer_after=0, interval=1800, now=0, earliest=0
+)
 ANY_TIME = (0, 2**40)
 
 
@@ -202,113 +227,120 @@ def shown(slots: list[int]) -> list[float]:
 
 
 class TestSlots:
-    def slots(self, agenda: Agenda, **terms) -> list[float]:
-        agenda.grid = agenda.grid or agenda.windows
-        changed = Terms(**{name: getattr(TERMS, name) for name in TERMS.__slots__} | terms)
-        return shown(slots_of(starts_of(agenda, changed, ANY_TIME), changed))
+    def slots(self, calendar: StaffCalendar, **changes) -> list[float]:
+        calendar.grid = calendar.grid or calendar.windows
+        changed = BookingRules(**{name: getattr(RULES, name) for name in RULES.__slots__} | changes)
+        return shown(slots_of(starts_of(calendar, changed, ANY_TIME), changed))
 
     def test_fill_a_window_to_its_last_minute(self):
-        assert self.slots(Agenda(at(0, 2.5))) == [0, 0.5, 1, 1.5]
+        assert self.slots(StaffCalendar(at(0, 2.5))) == [0, 0.5, 1, 1.5]
 
     def test_go_round_a_booking(self):
-        assert self.slots(Agenda(at(0, 4), busy=at(1, 2))) == [0, 2, 2.5, 3]
+        assert self.slots(StaffCalendar(at(0, 4), busy=at(1, 2))) == [0, 2, 2.5, 3]
 
     def test_keep_both_buffers_clear_of_a_booking(self):
-        agenda = Agenda(at(0, 5), busy=at(2, 3))
-        slots = self.slots(agenda, interval=900, buffer_before=600, buffer_after=1200)
+        calendar = StaffCalendar(at(0, 5), busy=at(2, 3))
+        slots = self.slots(calendar, interval=900, buffer_before=600, buffer_after=1200)
         assert slots == [0, 0.25, 0.5, 3.25, 3.5, 3.75, 4]
 
     def test_need_no_working_hours_for_buffers(self):
-        agenda = Agenda(at(0, 1))
-        assert self.slots(agenda, buffer_before=1800, buffer_after=1800) == [0]
+        calendar = StaffCalendar(at(0, 1))
+        assert self.slots(calendar, buffer_before=1800, buffer_after=1800) == [0]
 
     def test_keep_to_the_grid_of_their_window(self):
-        assert self.slots(Agenda(at(0.25, 2, 3, 4.5))) == [0.25, 0.75, 3, 3.5]
+        assert self.slots(StaffCalendar(at(0.25, 2, 3, 4.5))) == [0.25, 0.75, 3, 3.5]
 
     def test_stay_on_the_grid_after_time_off(self):
-        assert self.slots(Agenda(at(0, 3), away=at(0.2, 0.7))) == [1, 1.5, 2]
+        assert self.slots(StaffCalendar(at(0, 3), away=at(0.2, 0.7))) == [1, 1.5, 2]
 
     def test_end_where_the_daily_cap_is_reached(self):
         assert self.slots(
-            Agenda(at(0, 2, 24, 25)),
+            StaffCalendar(at(0, 2, 24, 25)),
         ) == [0, 0.5, 1, 24]
-        assert self.slots(Agenda(at(0, 2, 24, 25), full=at(-12, 12))) == [24]
+        assert self.slots(StaffCalendar(at(0, 2, 24, 25), full=at(-12, 12))) == [24]
 
     def test_begin_with_the_notice_and_end_with_the_horizon(self):
         limits = {"earliest": NOON + HOUR, "latest": NOON + 2 * HOUR}
-        assert self.slots(Agenda(at(0, 9)), **limits) == [1, 1.5]
+        assert self.slots(StaffCalendar(at(0, 9)), **limits) == [1, 1.5]
 
     def test_are_none_where_the_service_fits_nowhere(self):
-        assert self.slots(Agenda(at(0, 0.9, 1, 1.9))) == []
+        assert self.slots(StaffCalendar(at(0, 0.9, 1, 1.9))) == []
 
 
-class TestRefusals:
-    """Which rule is named, where several stand against a time."""
+class TestReasonAt:
+    """Which rule is named, where several reject a start."""
 
-    AGENDA = Agenda(at(0, 10), closed=at(1, 2), away=at(3, 4), busy=at(5, 6), full=at(20, 30))
+    CALENDAR = StaffCalendar(
+        at(0, 10), closed=at(1, 2), away=at(3, 4), busy=at(5, 6), full=at(20, 30)
+    )
 
     @pytest.mark.parametrize(
         ("hour", "reason"),
         (
-            (-30, Reason.PAST),
-            (-3, Reason.TOO_SOON),
-            (-0.5, Reason.CLOSED),
-            (9.5, Reason.CLOSED),
+            (-30, UnavailabilityReason.PAST),
+            (-3, UnavailabilityReason.TOO_SOON),
+            (-0.5, UnavailabilityReason.CLOSED),
+            (9.5, UnavailabilityReason.CLOSED),
             (0, None),
-            (0.5, Reason.HOLIDAY),
-            (1, Reason.HOLIDAY),
+            (0.5, UnavailabilityReason.HOLIDAY),
+            (1, UnavailabilityReason.HOLIDAY),
             (2, None),
-            (3.5, Reason.TIME_OFF),
+            (3.5, UnavailabilityReason.TIME_OFF),
             (4, None),
-            (4.5, Reason.FULLY_BOOKED),
+            (4.5, UnavailabilityReason.FULLY_BOOKED),
             (6, None),
-            (40, Reason.BEYOND_HORIZON),
+            (40, UnavailabilityReason.BEYOND_HORIZON),
         ),
     )
-    def test_tell_the_first_rule_that_stands_against_it(self, hour, reason):
-        terms = Terms(HOUR, 0, 0, 1800, NOON - DAY, NOON - 2 * HOUR, NOON + 30 * HOUR)
+    def test_is_the_first_rule_that_rejects_the_start(self, hour, reason):
+        rules = BookingRules(HOUR, 0, 0, 1800, NOON - DAY, NOON - 2 * HOUR, NOON + 30 * HOUR)
         start = NOON + int(hour * HOUR)
-        assert refusal_at(starts_of(self.AGENDA, terms, ANY_TIME), terms, start) == reason
+        assert reason_at(starts_of(self.CALENDAR, rules, ANY_TIME), rules, start) == reason
 
 
 class TestReasonOfDay:
     @pytest.mark.parametrize(
-        ("agenda", "reason"),
+        ("calendar", "reason"),
         (
-            (Agenda([]), Reason.CLOSED),
-            (Agenda(at(0, 0.5)), Reason.CLOSED),
-            (Agenda(at(0, 4), closed=at(-1, 5)), Reason.HOLIDAY),
-            (Agenda(at(0, 4), closed=at(0, 2), away=at(2, 4)), Reason.TIME_OFF),
-            (Agenda(at(0, 4), busy=at(0.5, 3.5)), Reason.FULLY_BOOKED),
-            (Agenda(at(0, 4), full=at(-12, 12)), Reason.FULLY_BOOKED),
+            (StaffCalendar([]), UnavailabilityReason.CLOSED),
+            (StaffCalendar(at(0, 0.5)), UnavailabilityReason.CLOSED),
+            (StaffCalendar(at(0, 4), closed=at(-1, 5)), UnavailabilityReason.HOLIDAY),
+            (
+                StaffCalendar(at(0, 4), closed=at(0, 2), away=at(2, 4)),
+                UnavailabilityReason.TIME_OFF,
+            ),
+            (StaffCalendar(at(0, 4), busy=at(0.5, 3.5)), UnavailabilityReason.FULLY_BOOKED),
+            (StaffCalendar(at(0, 4), full=at(-12, 12)), UnavailabilityReason.FULLY_BOOKED),
         ),
     )
-    def test_is_the_first_rule_that_leaves_no_time(self, agenda, reason):
-        starts = starts_of(agenda, TERMS, ANY_TIME)
-        assert reason_of_day(at(-12, 12)[0], [starts], TERMS) == reason
+    def test_is_the_first_rule_that_leaves_no_time(self, calendar, reason):
+        starts = starts_of(calendar, RULES, ANY_TIME)
+        assert reason_of_day(at(-12, 12)[0], [starts], RULES) == reason
 
     @pytest.mark.parametrize(
         ("now", "notice", "horizon", "reason"),
         (
-            (13, 0, 99, Reason.PAST),  # the whole day
-            (8, 0, 99, Reason.PAST),  # it is evening
-            (1, 0, 99, Reason.FULLY_BOOKED),  # there would be time, but for a booking
-            (1, 9, 99, Reason.TOO_SOON),
-            (-30, 0, -12, Reason.BEYOND_HORIZON),
+            (13, 0, 99, UnavailabilityReason.PAST),  # the whole day
+            (8, 0, 99, UnavailabilityReason.PAST),  # it is evening
+            (1, 0, 99, UnavailabilityReason.FULLY_BOOKED),  # there would be time, but for a booking
+            (1, 9, 99, UnavailabilityReason.TOO_SOON),
+            (-30, 0, -12, UnavailabilityReason.BEYOND_HORIZON),
         ),
     )
     def test_knows_what_time_it_is(self, now, notice, horizon, reason):
         moment = NOON + now * HOUR
-        terms = Terms(HOUR, 0, 0, 1800, moment, moment + notice * HOUR, NOON + horizon * HOUR)
-        starts = starts_of(Agenda(at(0, 4), busy=at(0.5, 3.5)), terms, ANY_TIME)
-        assert reason_of_day(at(-12, 12)[0], [starts], terms) == reason
+        rules = BookingRules(
+            HOUR, 0, 0, 1800, moment, moment + notice * HOUR, NOON + horizon * HOUR
+        )
+        starts = starts_of(StaffCalendar(at(0, 4), busy=at(0.5, 3.5)), rules, ANY_TIME)
+        assert reason_of_day(at(-12, 12)[0], [starts], rules) == reason
 
-    def test_is_the_mildest_among_several_people(self):
+    def test_is_the_last_rule_among_several_people(self):
         everyone = [
-            starts_of(agenda, TERMS, ANY_TIME)
-            for agenda in (Agenda([]), Agenda(at(0, 4), away=at(0, 4)))
+            starts_of(calendar, RULES, ANY_TIME)
+            for calendar in (StaffCalendar([]), StaffCalendar(at(0, 4), away=at(0, 4)))
         ]
-        assert reason_of_day(at(-12, 12)[0], everyone, TERMS) == Reason.TIME_OFF
+        assert reason_of_day(at(-12, 12)[0], everyone, RULES) == UnavailabilityReason.TIME_OFF
 
 
 def test_by_start_joins_people_in_order():

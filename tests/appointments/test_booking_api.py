@@ -1,4 +1,4 @@
-"""POST /appointments: what is booked, and every way to be refused."""
+"""POST /appointments: bookings and errors."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from appointments.models import Appointment
-from kaivox.businesses.models import Business
+from customers.operations import erase_customer
+from kaivox.businesses.models import ApiKey, Business
 from services.models import Service
 from staff.models import Break, Closure, DateOverride, StaffMember, TimeOff
 from tests import factories
@@ -20,12 +23,12 @@ URL = "/api/v1/appointments"
 
 
 class TestBook:
-    def test_answers_with_the_appointment(self, client, clinic):
+    def test_responds_with_the_appointment(self, client, clinic):
         response = client.post(URL, clinic.booking(notes="First visit", metadata={"crm": "7"}))
         assert response.status_code == 201
         data = response.json()["data"]
         assert response["Location"].endswith(f"/api/v1/appointments/{data['id']}")
-        assert data == {
+        assert data == {"party_size": 1, "resource_ids": []} | {
             "id": data["id"],
             "customer_id": clinic.customer.pk,
             "customer_name": "Asha Rao",
@@ -42,16 +45,17 @@ class TestBook:
             "price": "1200.00",
             "currency": "INR",
             "status": "scheduled",
+            "confirmation": "none",
             "source": "api",
             "notes": "First visit",
             "cancellation_reason": "",
-            "call_id": None,
+            **dict.fromkeys(("call_id", "series_id", "visit_id")),
             "metadata": {"crm": "7"},
             "created_at": "2026-03-02T00:30:00Z",
             "updated_at": "2026-03-02T00:30:00Z",
         }
 
-    def test_tells_webhooks_in_the_same_shape(self, client, clinic):
+    def test_records_an_event_of_the_same_shape(self, client, clinic):
         data = client.post(URL, clinic.booking()).json()["data"]
         event = Event.objects.get()
         assert event.type == "appointment.booked"
@@ -68,20 +72,24 @@ class TestBook:
     @pytest.mark.parametrize(
         "start", ("2026-03-02T10:07:00+05:30", "2026-03-02T04:37:00Z", "20260302T043700Z")
     )
-    def test_takes_an_instant_at_any_minute(self, client, clinic, start):
+    def test_accepts_an_instant_at_any_minute(self, client, clinic, start):
         body = clinic.booking()
         del body["appointment_date"], body["appointment_time"]
         response = client.post(URL, body | {"start_time": start})
         assert response.json()["data"]["appointment_time"] == "10:07"
 
-    def test_takes_a_wall_time_of_another_zone(self, client, clinic):
+    def test_accepts_an_hour_of_one_digit(self, client, clinic):
+        response = client.post(URL, clinic.booking("9:30"))
+        assert response.json()["data"]["appointment_time"] == "09:30"
+
+    def test_accepts_a_local_time_of_another_zone(self, client, clinic):
         response = client.post(URL, clinic.booking("10:00", timezone="Asia/Singapore"))
         # 10:00 in Singapore is 07:30 in Kolkata.
         assert response.json()["code"] == "outside_working_hours"
         response = client.post(URL, clinic.booking("12:00", timezone="Asia/Singapore"))
         assert response.json()["data"]["appointment_time"] == "09:30"
 
-    def test_keeps_what_was_agreed_when_the_service_changes(self, client, clinic):
+    def test_is_not_changed_with_the_service(self, client, clinic):
         data = client.post(URL, clinic.booking()).json()["data"]
         Service.objects.update(price=9999, duration_minutes=90)
         again = client.get(f"{URL}/{data['id']}").json()["data"]
@@ -93,7 +101,7 @@ class TestAnyStaff:
     def others(self, clinic) -> list[StaffMember]:
         return [factories.make_staff(clinic.business, services=[clinic.service]) for _ in range(2)]
 
-    def test_takes_the_one_with_the_fewest_appointments_that_day(self, client, clinic, others):
+    def test_chooses_the_one_with_the_fewest_appointments_that_day(self, client, clinic, others):
         first = [client.post(URL, clinic.booking("10:00")).json()["data"] for _ in range(3)]
         assert [one["staff_id"] for one in first] == [clinic.staff.pk, *(o.pk for o in others)]
         client.post(URL, clinic.booking("11:00", staff_id=clinic.staff.pk))
@@ -108,30 +116,30 @@ class TestAnyStaff:
         answer = client.post(URL, clinic.booking("12:00"))
         assert answer.json()["data"]["staff_id"] == clinic.staff.pk
 
-    def test_refuses_only_when_nobody_is_free(self, client, clinic, others):
+    def test_rejects_only_when_all_are_busy(self, client, clinic, others):
         answers = [client.post(URL, clinic.booking()).status_code for _ in range(4)]
         assert answers == [201, 201, 201, 409]
 
-    def test_passes_over_who_does_not_offer_it_or_is_inactive(self, client, clinic, others):
+    def test_skips_those_who_do_not_offer_it_or_are_inactive(self, client, clinic, others):
         others[0].services.clear()
         StaffMember.objects.filter(pk=clinic.staff.pk).update(is_active=False)
         answer = client.post(URL, clinic.booking())
         assert answer.json()["data"]["staff_id"] == others[1].pk
 
-    def test_tells_the_reason_nearest_to_a_yes(self, client, clinic, others):
+    def test_names_the_reason_closest_to_bookable(self, client, clinic, others):
         for person in others:
             person.working_hours.all().delete()
         client.post(URL, clinic.booking())
         assert client.post(URL, clinic.booking()).json()["code"] == "slot_unavailable"
 
-    def test_says_so_where_nobody_offers_it(self, client, clinic):
+    def test_rejects_a_service_that_no_one_offers(self, client, clinic):
         clinic.staff.services.clear()
         answer = client.post(URL, clinic.booking())
         assert (answer.status_code, answer.json()["code"]) == (422, "staff_not_qualified")
 
 
-class TestRefusals:
-    def refused(self, client, body, status, code, field=None):
+class TestErrors:
+    def check_error(self, client, body, status, code, field=None):
         response = client.post(URL, body)
         assert (response.status_code, response.json()["code"]) == (status, code), response.json()
         if field:
@@ -139,7 +147,7 @@ class TestRefusals:
         assert not Appointment.objects.filter(source="api").exists()
         assert event_types() == []
 
-    def test_a_taken_time(self, client, clinic):
+    def test_a_busy_time(self, client, clinic):
         factories.make_appointment(
             service=clinic.service,
             staff=clinic.staff,
@@ -148,11 +156,16 @@ class TestRefusals:
         )
         for clock in ("09:31", "10:00", "10:29"):
             body = clinic.booking(clock, staff_id=clinic.staff.pk)
-            self.refused(client, body, 409, "slot_unavailable")
+            self.check_error(client, body, 409, "slot_unavailable")
+
+    def test_an_erased_customer(self, client, clinic):
+        erase_customer(business=clinic.business, customer_id=clinic.customer.pk, now=NOW)
+        Event.objects.all().delete()
+        self.check_error(client, clinic.booking(), 409, "customer_erased", "customer_id")
 
     @pytest.mark.parametrize("clock", ("08:59", "16:31", "17:00", "23:59", "00:00"))
     def test_a_time_outside_hours(self, client, clinic, clock):
-        self.refused(client, clinic.booking(clock, "2026-03-03"), 422, "outside_working_hours")
+        self.check_error(client, clinic.booking(clock, "2026-03-03"), 422, "outside_working_hours")
 
     @pytest.mark.parametrize("clock", ("12:31", "13:00", "13:59"))
     def test_a_time_in_a_break(self, client, clinic, clock):
@@ -163,7 +176,7 @@ class TestRefusals:
                 weekday=weekday,
                 **minutes_of("13:00-14:00"),
             )
-        self.refused(client, clinic.booking(clock), 422, "outside_working_hours")
+        self.check_error(client, clinic.booking(clock), 422, "outside_working_hours")
 
     def test_time_off(self, client, clinic):
         TimeOff.objects.create(
@@ -172,7 +185,7 @@ class TestRefusals:
             start_time=NOW + timedelta(hours=4, minutes=29),
             end_time=NOW + timedelta(hours=5),
         )
-        self.refused(client, clinic.booking("10:00"), 422, "outside_working_hours")
+        self.check_error(client, clinic.booking("10:00"), 422, "outside_working_hours")
 
     def test_a_holiday(self, client, clinic):
         Closure.objects.create(
@@ -182,7 +195,7 @@ class TestRefusals:
             reason="Holi",
         )
         body = clinic.booking("10:00", "2026-03-04")
-        self.refused(client, body, 422, "outside_working_hours")
+        self.check_error(client, body, 422, "outside_working_hours")
 
     def test_a_day_with_other_hours(self, client, clinic):
         DateOverride.objects.create(
@@ -192,31 +205,31 @@ class TestRefusals:
             **minutes_of("15:00-16:00"),
         )
         body = clinic.booking("10:00", "2026-03-03")
-        self.refused(client, body, 422, "outside_working_hours")
+        self.check_error(client, body, 422, "outside_working_hours")
 
     def test_the_past(self, client, clinic):
-        self.refused(client, clinic.booking("05:59"), 422, "in_the_past", "start_time")
+        self.check_error(client, clinic.booking("05:59"), 422, "in_the_past", "start_time")
 
     def test_less_than_the_notice(self, client, clinic):
         Business.objects.update(minimum_notice_minutes=241)
-        self.refused(client, clinic.booking("10:00"), 422, "too_soon")
+        self.check_error(client, clinic.booking("10:00"), 422, "too_soon")
 
     def test_more_than_the_horizon(self, client, clinic):
         Business.objects.update(horizon_days=30)
-        self.refused(client, clinic.booking("10:00", "2026-04-02"), 422, "too_far_ahead")
+        self.check_error(client, clinic.booking("10:00", "2026-04-02"), 422, "too_far_ahead")
         assert client.post(URL, clinic.booking("10:00", "2026-04-01")).status_code == 201
 
     def test_staff_who_does_not_offer_the_service(self, client, clinic):
         other = factories.make_staff(clinic.business)
         body = clinic.booking(staff_id=other.pk)
-        self.refused(client, body, 422, "staff_not_qualified", "staff_id")
+        self.check_error(client, body, 422, "staff_not_qualified", "staff_id")
 
     def test_inactive_staff_and_services(self, client, clinic):
         StaffMember.objects.update(is_active=False)
         body = clinic.booking(staff_id=clinic.staff.pk)
-        self.refused(client, body, 422, "inactive", "staff_id")
+        self.check_error(client, body, 422, "inactive", "staff_id")
         Service.objects.update(is_active=False)
-        self.refused(client, clinic.booking(), 422, "inactive", "service_id")
+        self.check_error(client, clinic.booking(), 422, "inactive", "service_id")
 
     def test_more_than_the_daily_cap(self, client, clinic):
         Business.objects.update(daily_cap_per_staff=1)
@@ -226,15 +239,17 @@ class TestRefusals:
             start_time=NOW + timedelta(hours=6),
             source="old",
         )
-        self.refused(client, clinic.booking(), 409, "slot_unavailable")
+        self.check_error(client, clinic.booking(), 409, "slot_unavailable")
         assert client.post(URL, clinic.booking("10:00", "2026-03-03")).status_code == 201
 
     @pytest.mark.parametrize(
         ("change", "field"),
         (
             ({"appointment_time": "24:30"}, "appointment_time"),
-            ({"appointment_time": "9:00"}, "appointment_time"),
             ({"appointment_time": "24:00"}, "appointment_time"),
+            ({"appointment_time": "09:3\uff10"}, "appointment_time"),
+            ({"appointment_time": "\u0660\u0669:30"}, "appointment_time"),
+            ({"timezone": "localtime"}, "timezone"),
             ({"appointment_date": "2026-02-30"}, "appointment_date"),
             ({"appointment_date": "0001-01-01"}, "appointment_date"),
             ({"appointment_date": "9999-12-31"}, "appointment_date"),
@@ -259,7 +274,7 @@ class TestRefusals:
         ),
     )
     def test_what_cannot_be_read(self, client, clinic, change, field):
-        self.refused(client, clinic.booking() | change, 422, "validation_error", field)
+        self.check_error(client, clinic.booking() | change, 422, "validation_error", field)
 
     @pytest.mark.parametrize(
         ("start", "field"),
@@ -276,7 +291,7 @@ class TestRefusals:
     )
     def test_a_start_that_is_none(self, client, clinic, start, field):
         body = {"customer_id": clinic.customer.pk, "service_id": clinic.service.pk}
-        self.refused(client, body | start, 422, "validation_error", field)
+        self.check_error(client, body | start, 422, "validation_error", field)
 
     @pytest.mark.parametrize("field", ("customer_id", "service_id", "staff_id"))
     def test_what_belongs_to_another_business(self, client, clinic, other_business, field):
@@ -287,11 +302,80 @@ class TestRefusals:
             "staff_id": factories.make_staff(other_business, services=[service]).pk,
         }
         body = clinic.booking() | {field: theirs[field]}
-        self.refused(client, body, 422, "validation_error", field)
+        self.check_error(client, body, 422, "validation_error", field)
+
+
+class TestAlternatives:
+    def alternatives(self, response) -> list[tuple[str, str]]:
+        assert response.status_code in (409, 422), response.json()
+        slots = response.json()["meta"]["alternatives"]
+        return [(slot["date"][-2:], slot["time"]) for slot in slots]
+
+    def test_are_the_next_free_slots(self, client, clinic):
+        client.post(URL, clinic.booking("10:00"))
+        response = client.post(URL, clinic.booking("10:00"))
+        assert self.alternatives(response) == [("02", "10:30"), ("02", "10:45"), ("02", "11:00")]
+        slot = response.json()["meta"]["alternatives"][0]
+        assert slot == {
+            "start_time": "2026-03-02T05:00:00Z",
+            "end_time": "2026-03-02T05:30:00Z",
+            "date": "2026-03-02",
+            "time": "10:30",
+            "staff": [{"id": clinic.staff.pk, "name": "Dr. Meera Nair"}],
+        }
+        body = clinic.booking() | {"start_time": slot["start_time"]}
+        del body["appointment_date"], body["appointment_time"]
+        assert client.post(URL, body).status_code == 201
+
+    @pytest.mark.parametrize(
+        ("day", "clock", "first"),
+        (
+            ("2026-03-02", "20:00", ("03", "09:00")),  # outside working hours
+            ("2026-03-01", "10:00", ("02", "09:00")),  # in the past
+            ("2028-03-01", "10:00", ("02", "09:00")),  # too far ahead
+        ),
+    )
+    def test_are_near_the_requested_time(self, client, clinic, day, clock, first):
+        assert self.alternatives(client.post(URL, clinic.booking(clock, day)))[0] == first
+
+    def test_are_of_the_requested_person(self, client, clinic):
+        factories.make_staff(clinic.business, services=[clinic.service])
+        body = clinic.booking("10:00", staff_id=clinic.staff.pk)
+        client.post(URL, body)
+        slots = client.post(URL, body).json()["meta"]["alternatives"]
+        assert {one["id"] for slot in slots for one in slot["staff"]} == {clinic.staff.pk}
+
+    def test_of_a_move_include_its_own_time(self, client, clinic):
+        own = client.post(URL, clinic.booking("10:00")).json()["data"]
+        client.post(URL, clinic.booking("09:30"))
+        response = client.patch(f"{URL}/{own['id']}", {"start_time": "2026-03-02T09:45:00+05:30"})
+        assert self.alternatives(response)[0] == ("02", "10:00")
+
+    def test_are_none_where_nothing_is_free(self, client, clinic):
+        clinic.staff.working_hours.all().delete()
+        assert self.alternatives(client.post(URL, clinic.booking())) == []
+
+    def test_need_a_scope_that_reads_slots(self, client, clinic, api_key):
+        ApiKey.objects.update(scopes=["appointments:write"])
+        meta = client.post(URL, clinic.booking("20:00")).json()["meta"]
+        assert "alternatives" not in meta
+        ApiKey.objects.update(scopes=["appointments:write", "slots:read"])
+        assert self.alternatives(client.post(URL, clinic.booking("20:00")))
+
+    def test_need_two_queries(self, client, clinic):
+        body = clinic.booking("20:00", staff_id=clinic.staff.pk)
+
+        def count(*scopes: str) -> int:
+            ApiKey.objects.update(scopes=["appointments:write", *scopes])
+            with CaptureQueriesContext(connection) as queries:
+                client.post(URL, body)
+            return len(queries)
+
+        assert count("slots:read") == count() + 2
 
 
 class TestDaylightSaving:
-    """The same wall time, on the two days on which New York's clock jumps."""
+    """The same local time on the two days on which clocks in New York change."""
 
     @pytest.fixture
     def night_shop(self, clinic):
@@ -299,12 +383,12 @@ class TestDaylightSaving:
         clinic.staff.working_hours.update(start_minute=0, end_minute=1440)
         return clinic
 
-    def test_a_time_that_never_comes_is_refused(self, client, night_shop):
+    def test_a_skipped_time_is_rejected(self, client, night_shop):
         response = client.post(URL, night_shop.booking("02:30", "2026-03-08"))
         assert (response.status_code, response.json()["code"]) == (422, "nonexistent_local_time")
         assert "appointment_time" in response.json()["errors"]
 
-    def test_a_time_that_comes_twice_means_the_first(self, client, night_shop):
+    def test_a_repeated_time_means_the_first(self, client, night_shop):
         response = client.post(URL, night_shop.booking("01:30", "2026-11-01"))
         assert response.json()["data"]["start_time"] == "2026-11-01T05:30:00Z"
 

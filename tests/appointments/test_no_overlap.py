@@ -1,4 +1,4 @@
-"""The constraint has the last word, on both databases and through every later migration."""
+"""`NoOverlap` on both databases, also after later migrations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, models, transaction
 
-from appointments.models import NO_OVERLAP, Appointment
+from appointments.models import NO_OVERLAP, NO_RESOURCE_OVERLAP, Appointment, ResourceBooking
 from appointments.no_overlap import NoOverlap
 from tests import factories
 
@@ -16,99 +16,171 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def standing(db) -> Appointment:
+def booked(db) -> Appointment:
     return factories.make_appointment()
 
 
-def another(standing: Appointment, **values) -> Appointment:
+def another(booked: Appointment, **values) -> Appointment:
     return factories.make_appointment(
-        service=standing.service, staff=standing.staff, customer=standing.customer, **values
+        service=booked.service, staff=booked.staff, customer=booked.customer, **values
     )
 
 
-def refused(act) -> bool:
+def rejected(act, constraint=NO_OVERLAP) -> bool:
     try:
         with transaction.atomic():
             act()
     except IntegrityError as error:
-        return NO_OVERLAP.is_broken_by(error)
+        return constraint.is_broken_by(error)
     return False
 
 
 class TestNoOverlap:
     @pytest.mark.parametrize("minutes", (-29, -1, 0, 1, 29))
-    def test_refuses_an_insert_that_overlaps(self, standing, minutes):
-        start = standing.start_time + timedelta(minutes=minutes)
-        assert refused(lambda: another(standing, start_time=start))
+    def test_rejects_an_insert_that_overlaps(self, booked, minutes):
+        start = booked.start_time + timedelta(minutes=minutes)
+        assert rejected(lambda: another(booked, start_time=start))
 
     @pytest.mark.parametrize("minutes", (-30, 30))
-    def test_lets_neighbours_stand(self, standing, minutes):
-        another(standing, start_time=standing.start_time + timedelta(minutes=minutes))
+    def test_accepts_adjacent_ranges(self, booked, minutes):
+        another(booked, start_time=booked.start_time + timedelta(minutes=minutes))
 
-    def test_counts_buffers(self, standing):
-        standing.service.buffer_before_minutes = 5
-        start = standing.end_time
-        assert refused(lambda: another(standing, start_time=start + timedelta(minutes=4)))
-        another(standing, start_time=start + timedelta(minutes=5))
+    def test_counts_buffers(self, booked):
+        booked.service.buffer_before_minutes = 5
+        start = booked.end_time
+        assert rejected(lambda: another(booked, start_time=start + timedelta(minutes=4)))
+        another(booked, start_time=start + timedelta(minutes=5))
 
-    def test_refuses_a_move_onto_another(self, standing):
-        later = another(standing, start_time=standing.start_time + HOUR)
+    def test_rejects_a_move_onto_another(self, booked):
+        later = another(booked, start_time=booked.start_time + HOUR)
         row = Appointment.objects.filter(pk=later.pk)
-        moved = {"busy_start": standing.busy_start, "start_time": standing.start_time}
-        assert refused(lambda: row.update(**moved))
+        moved = {"busy_start": booked.busy_start, "start_time": booked.start_time}
+        assert rejected(lambda: row.update(**moved))
 
-    def test_refuses_a_hand_over_to_who_is_taken(self, standing):
-        other = factories.make_appointment(service=standing.service, start_time=standing.start_time)
+    def test_rejects_a_change_of_staff_to_a_busy_person(self, booked):
+        other = factories.make_appointment(service=booked.service, start_time=booked.start_time)
         row = Appointment.objects.filter(pk=other.pk)
-        assert refused(lambda: row.update(staff=standing.staff))
+        assert rejected(lambda: row.update(staff=booked.staff))
 
-    def test_refuses_bringing_back_a_cancelled_one(self, standing):
-        gone = another(standing, start_time=standing.start_time, status="cancelled")
-        assert refused(lambda: Appointment.objects.filter(pk=gone.pk).update(status="scheduled"))
+    def test_rejects_restoring_a_cancelled_one(self, booked):
+        cancelled = another(booked, start_time=booked.start_time, status="cancelled")
+        assert rejected(
+            lambda: Appointment.objects.filter(pk=cancelled.pk).update(status="scheduled")
+        )
 
-    def test_blocks_for_no_shows_and_completed_ones(self, standing):
+    def test_counts_no_shows_and_completed_ones(self, booked):
         for status in ("completed", "no_show"):
-            Appointment.objects.filter(pk=standing.pk).update(status=status)
-            assert refused(lambda: another(standing, start_time=standing.start_time))
+            Appointment.objects.filter(pk=booked.pk).update(status=status)
+            assert rejected(lambda: another(booked, start_time=booked.start_time))
 
-    def test_lets_a_row_change_in_its_own_place(self, standing):
-        standing.notes = "x"
-        standing.save()
-        later = standing.busy_start + timedelta(minutes=10)
-        Appointment.objects.filter(pk=standing.pk).update(
+    def test_accepts_a_change_within_its_own_range(self, booked):
+        booked.notes = "x"
+        booked.save()
+        later = booked.busy_start + timedelta(minutes=10)
+        Appointment.objects.filter(pk=booked.pk).update(
             busy_start=later, start_time=later, status="completed"
         )
 
-    def test_is_no_other_integrity_error(self, standing):
+    def test_recognizes_its_own_violations_only(self, booked):
         with pytest.raises(IntegrityError) as caught, transaction.atomic():
-            Appointment.objects.filter(pk=standing.pk).update(busy_end=standing.busy_start)
+            Appointment.objects.filter(pk=booked.pk).update(busy_end=booked.busy_start)
         assert not NO_OVERLAP.is_broken_by(caught.value)
 
 
+class TestSharing:
+    """Rows of one class: the same service, staff and start."""
+
+    @pytest.fixture
+    def shared(self, booked):
+        Appointment.objects.filter(pk=booked.pk).update(is_shared=True)
+        booked.refresh_from_db()
+        return booked
+
+    def joined(self, booked, **values):
+        return another(booked, **{"start_time": booked.start_time, "is_shared": True, **values})
+
+    def test_accepts_the_same_class_and_rejects_anything_else(self, shared):
+        self.joined(shared)
+        other = factories.make_service(shared.business)
+        own = {"service": shared.service, "staff": shared.staff, "customer": shared.customer}
+        for change in (
+            {"is_shared": False},
+            {"start_time": shared.start_time + timedelta(minutes=10)},
+            {"service": other},
+        ):
+            values = own | {"start_time": shared.start_time, "is_shared": True} | change
+            assert rejected(lambda values=values: factories.make_appointment(**values)), change
+
+    def test_rejects_a_row_that_stops_to_share(self, shared):
+        twin = Appointment.objects.filter(pk=self.joined(shared).pk)
+        for change in (
+            {"is_shared": False},
+            {"start_time": shared.start_time + timedelta(minutes=1)},
+            {"service": factories.make_service(shared.business)},
+        ):
+            assert rejected(lambda change=change: twin.update(**change)), change
+
+    def test_rejects_a_twin_of_one_that_is_not_shared(self, booked):
+        assert rejected(lambda: self.joined(booked))
+
+    def test_is_known_to_forms(self, shared):
+        twin = Appointment.objects.get(pk=shared.pk)
+        twin.pk = None
+        NO_OVERLAP.validate(Appointment, twin)
+        twin.is_shared = False
+        with pytest.raises(ValidationError, match="booked at that time"):
+            NO_OVERLAP.validate(Appointment, twin)
+
+
+class TestResources:
+    def test_are_never_booked_twice(self, booked):
+        table = factories.make_resource(booked.business)
+        other = factories.make_appointment(booked.business, start_time=booked.start_time)
+        row = ResourceBooking(
+            business=booked.business, resource=table, appointment=booked, service=booked.service,
+            staff=booked.staff, start_time=booked.start_time, busy_start=booked.busy_start,
+            busy_end=booked.busy_end, is_shared=True, status="scheduled",
+        )  # fmt: skip
+        row.save()
+
+        def again(**values) -> None:
+            row.pk = None
+            for name, value in values.items():
+                setattr(row, name, value)
+            row.save(force_insert=True)
+
+        # Of the same class only.
+        again()
+        for change in ({"staff": other.staff}, {"is_shared": False}):
+            assert rejected(lambda change=change: again(**change), NO_RESOURCE_OVERLAP)
+        again(status="cancelled")
+        again(status="scheduled", resource=factories.make_resource(booked.business))
+
+
 class TestValidate:
-    def test_tells_a_form_before_the_database_has_to(self, standing):
-        twin = Appointment.objects.get(pk=standing.pk)
+    def test_is_a_validation_error_in_forms(self, booked):
+        twin = Appointment.objects.get(pk=booked.pk)
         NO_OVERLAP.validate(Appointment, twin)
         twin.pk = None
-        with pytest.raises(ValidationError, match="taken at that time"):
+        with pytest.raises(ValidationError, match="booked at that time"):
             NO_OVERLAP.validate(Appointment, twin)
         NO_OVERLAP.validate(Appointment, twin, exclude={"staff"})
         twin.status = "cancelled"
         NO_OVERLAP.validate(Appointment, twin)
 
-    def test_waits_until_the_row_is_complete(self, standing):
-        NO_OVERLAP.validate(Appointment, Appointment(staff=standing.staff))
+    def test_skips_incomplete_rows(self, booked):
+        NO_OVERLAP.validate(Appointment, Appointment(staff=booked.staff))
 
 
 class TestSchemaChanges:
-    def test_leave_it_in_place(self, transactional_db):
-        standing = factories.make_appointment()
+    def test_preserve_it(self, transactional_db):
+        booked = factories.make_appointment()
         for change in (_alter_a_field, _add_and_remove_a_field, _drop_and_add_it_again):
             with connection.schema_editor() as editor:
                 change(editor)
-            assert refused(lambda: another(standing, start_time=standing.start_time)), change
+            assert rejected(lambda: another(booked, start_time=booked.start_time)), change
 
-    def test_it_is_written_into_migrations_whole(self):
+    def test_deconstruct_it_completely(self):
         _, args, kwargs = NO_OVERLAP.deconstruct()
         again = NoOverlap(*args, **kwargs)
         assert again == NO_OVERLAP

@@ -1,21 +1,27 @@
-"""What only the operations show: races between reading and writing, waiting, and calls."""
+"""Operations on appointments: changes between reading and locking, database errors, calls."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import cycle
 
 import pytest
 from django.db import IntegrityError, OperationalError
 
-from appointments import holds, links, operations, places
-from appointments.holds import HoldExpired
+from appointments import call_links, holds, operations
+from appointments.holds import HoldExpired, TooManyHolds
 from appointments.models import Appointment, Hold
-from appointments.operations import InvalidTransition
-from appointments.places import Inactive, SlotUnavailable, StaffNotQualified
+from appointments.reservations import Inactive, SlotUnavailable, StaffNotQualified
+from appointments.status_transitions import InvalidTransition
+from customers.models import Customer
+from customers.operations import CustomerErased, erase_customer
+from kaivox.businesses.models import ApiKey
 from kaivox.errors import Invalid, NotFound, PreconditionFailed, Unavailable
+from kaivox.registry import Registry
 from staff.models import StaffMember
 from tests import factories
 from tests.appointments.conftest import NOW, event_types
+from tests.appointments.faults import BEGIN, INSERT_APPOINTMENT, INSERT_EVENT, at_statement
 
 TEN = NOW + timedelta(hours=4)
 
@@ -38,35 +44,30 @@ def book(clinic):
     return act
 
 
-@pytest.fixture
-def meanwhile(monkeypatch):
-    """Does something between the look before the lock and the lock, once."""
+def raising(error: Exception):
+    def fail():
+        raise error
 
-    def arrange(act) -> None:
-        begin = places.write_transaction
-
-        def begin_later(**how):
-            monkeypatch.setattr(places, "write_transaction", begin)
-            act()
-            return begin(**how)
-
-        monkeypatch.setattr(places, "write_transaction", begin_later)
-
-    return arrange
+    return fail
 
 
-class TestTakePlace:
-    def test_sees_what_happened_before_it_got_the_lock(self, clinic, book, meanwhile):
-        meanwhile(
-            lambda: factories.make_appointment(
-                service=clinic.service, staff=clinic.staff, start_time=TEN
-            )
-        )
-        with pytest.raises(SlotUnavailable):
+class TestReserveSlot:
+    @pytest.fixture
+    def competing(self, clinic):
+        """Books the requested time for the same member of staff."""
+
+        def act(staff: StaffMember | None = None) -> None:
+            staff = staff or clinic.staff
+            factories.make_appointment(service=clinic.service, staff=staff, start_time=TEN)
+
+        return act
+
+    def test_checks_the_rules_again_under_the_lock(self, book, competing):
+        with at_statement(BEGIN, before=competing), pytest.raises(SlotUnavailable):
             book()
 
     @pytest.mark.parametrize(
-        ("change", "refusal"),
+        ("change", "error"),
         (
             (lambda person: person.services.clear(), StaffNotQualified),
             (
@@ -76,63 +77,75 @@ class TestTakePlace:
             (lambda person: person.delete(), NotFound),
         ),
     )
-    def test_reads_the_person_again_under_the_lock(self, clinic, book, meanwhile, change, refusal):
-        meanwhile(lambda: change(clinic.staff))
-        with pytest.raises(refusal):
+    def test_reads_the_person_again_under_the_lock(self, clinic, book, change, error):
+        with at_statement(BEGIN, before=lambda: change(clinic.staff)), pytest.raises(error):
             book()
 
-    def test_goes_on_to_the_next_free_person(self, clinic, book, meanwhile):
+    def test_continues_with_the_next_free_person(self, clinic, book, competing):
         other = factories.make_staff(clinic.business, services=[clinic.service])
-        meanwhile(
-            lambda: factories.make_appointment(
-                service=clinic.service, staff=clinic.staff, start_time=TEN
-            )
-        )
-        assert book(staff=None).staff == other
+        with at_statement(BEGIN, before=competing):
+            assert book(staff=None).staff == other
 
-    def test_gives_up_when_others_are_always_faster(self, clinic, book, monkeypatch):
-        def refuse(*args):
-            raise SlotUnavailable
+    def test_fails_after_some_attempts_when_others_are_always_faster(self, clinic, book, competing):
+        # Within the savepoint, which is rolled back: each attempt finds the person free again.
+        attempts = []
 
-        monkeypatch.setattr(places, "_take", refuse)
-        with pytest.raises(SlotUnavailable):
+        def compete() -> None:
+            attempts.append(competing())
+
+        with at_statement(BEGIN, after=compete, times=100), pytest.raises(SlotUnavailable):
             book(staff=None)
+        assert len(attempts) == 3
+        assert not Appointment.objects.exists()
 
-    def test_leaves_the_last_word_to_the_constraint(self, clinic, book, monkeypatch):
-        book()
-        monkeypatch.setattr(places, "_refuse_if_taken", lambda *args: None)
-        monkeypatch.setattr(places, "_refuse_by_rules", lambda *args: None)
-        with pytest.raises(SlotUnavailable):
+    def test_relies_on_the_constraint_last(self, book, competing):
+        with (
+            at_statement(INSERT_APPOINTMENT, before=competing),
+            pytest.raises(SlotUnavailable),
+        ):
             book()
-        assert event_types() == ["appointment.booked"]
+        assert event_types() == []
 
-    @pytest.mark.parametrize(
-        ("error", "told"),
-        ((OperationalError("lock timeout"), Unavailable), (IntegrityError("x"), IntegrityError)),
-    )
-    def test_tells_what_the_database_says(self, book, monkeypatch, error, told):
-        def fail(*args):
-            raise error
-
-        monkeypatch.setattr(places, "_lock_staff", fail)
-        with pytest.raises(told):
+    def test_reports_a_lock_timeout_as_unavailable(self, book):
+        timeout = raising(OperationalError("lock timeout"))
+        with at_statement(BEGIN, after=timeout), pytest.raises(Unavailable):
             book()
 
-    def test_that_fails_in_the_end_leaves_nothing(self, clinic, book, monkeypatch):
-        def fail(*args, **kwargs):
-            raise RuntimeError
+    def test_reports_no_other_constraint_as_a_double_booking(self, clinic, book):
+        clinic.service.price = None
+        with pytest.raises(IntegrityError):
+            book()
 
-        monkeypatch.setattr(operations.events, "tell_booked", fail)
-        with pytest.raises(RuntimeError):
+    def test_stores_nothing_where_the_event_fails(self, clinic, book):
+        crash = raising(RuntimeError())
+        with at_statement(INSERT_EVENT, before=crash), pytest.raises(RuntimeError):
             book()
         assert not Appointment.objects.exists()
         clinic.customer.refresh_from_db()
         assert clinic.customer.total_appointments == 0
 
 
+class TestBookAppointment:
+    def test_rejects_an_erased_customer(self, clinic, book):
+        erase_customer(business=clinic.business, customer_id=clinic.customer.pk, now=NOW)
+        clinic.customer.refresh_from_db()
+        with pytest.raises(CustomerErased):
+            book()
+
+    def test_rejects_a_customer_erased_since_they_were_read(self, clinic, book):
+        rows = Customer.objects.filter(pk=clinic.customer.pk)
+        with (
+            at_statement(BEGIN, before=lambda: rows.update(erased_at=NOW)),
+            pytest.raises(CustomerErased),
+        ):
+            book()
+        assert not Appointment.objects.exists()
+
+
 class TestHolds:
-    def test_one_hold_serves_one_booking(self, clinic, book):
-        hold = holds.hold_time(
+    @pytest.fixture
+    def hold(self, clinic) -> Hold:
+        return holds.place_hold(
             business=clinic.business,
             service=clinic.service,
             staff=clinic.staff,
@@ -140,10 +153,33 @@ class TestHolds:
             lasts=timedelta(minutes=5),
             now=NOW,
         )
+
+    def test_serve_one_booking(self, book, hold):
         Hold.objects.all().delete()
         with pytest.raises(HoldExpired):
             book(hold=hold)
         assert not Appointment.objects.exists()
+
+    def test_of_one_key_are_limited(self, clinic, api_key):
+        def place(number: int, key=None, now=NOW) -> Hold:
+            return holds.place_hold(
+                business=clinic.business,
+                service=clinic.service,
+                start=TEN + timedelta(days=number),
+                lasts=timedelta(minutes=5),
+                now=now,
+                created_by_key=key,
+            )
+
+        key = ApiKey.objects.get(business=clinic.business)
+        for number in range(holds.MAX_OPEN_HOLDS):
+            place(number, key)
+        with pytest.raises(TooManyHolds):
+            place(20, key)
+        factories.make_key(clinic.business)
+        place(20, ApiKey.objects.exclude(pk=key.pk).get(business=clinic.business))
+        place(21)  # by the staff
+        place(0, key, now=NOW + timedelta(minutes=5))
 
 
 class TestReschedule:
@@ -162,37 +198,50 @@ class TestReschedule:
 
         return act
 
-    def test_stays_with_whom_it_has_been_given_to_meanwhile(self, clinic, book, move, meanwhile):
+    def test_keeps_the_member_of_staff_assigned_meanwhile(self, clinic, book, move):
         appointment = book()
         other = factories.make_staff(clinic.business, services=[clinic.service])
         rows = Appointment.objects.filter(pk=appointment.pk)
-        meanwhile(lambda: rows.update(staff=other, updated_at=NOW + timedelta(seconds=1)))
-        moved = move(appointment)
+        with at_statement(BEGIN, before=lambda: rows.update(staff=other)):
+            moved = move(appointment)
         assert (moved.staff, moved.start_time) == (other, TEN + timedelta(hours=1))
 
-    def test_refuses_what_was_cancelled_meanwhile(self, clinic, book, move, meanwhile):
+    def test_rejects_what_was_cancelled_meanwhile(self, book, move):
         appointment = book()
         rows = Appointment.objects.filter(pk=appointment.pk)
-        later = NOW + timedelta(seconds=1)
-        meanwhile(lambda: rows.update(status="cancelled", updated_at=later))
-        with pytest.raises(InvalidTransition):
+        with (
+            at_statement(BEGIN, before=lambda: rows.update(status="cancelled")),
+            pytest.raises(InvalidTransition),
+        ):
             move(appointment)
 
-    def test_keeps_to_what_the_caller_has_seen(self, book, move, meanwhile):
+    def test_rejects_another_version_than_expected(self, book, move):
         appointment = book()
         rows = Appointment.objects.filter(pk=appointment.pk)
-        meanwhile(lambda: rows.update(notes="x", updated_at=NOW + timedelta(seconds=1)))
-        with pytest.raises(PreconditionFailed):
+        edit = {"notes": "x", "updated_at": NOW + timedelta(seconds=1)}
+        with (
+            at_statement(BEGIN, before=lambda: rows.update(**edit)),
+            pytest.raises(PreconditionFailed),
+        ):
             move(appointment, expected=appointment.updated_at)
 
-    def test_gives_up_on_what_never_rests(self, book, move, monkeypatch):
+    def test_without_an_expected_version_any_will_do(self, book, move):
         appointment = book()
+        rows = Appointment.objects.filter(pk=appointment.pk)
+        edit = {"notes": "x", "updated_at": NOW + timedelta(seconds=1)}
+        with at_statement(BEGIN, before=lambda: rows.update(**edit)):
+            moved = move(appointment)
+        assert (moved.notes, moved.start_time) == ("x", TEN + timedelta(hours=1))
 
-        def refuse(*args, **kwargs):
-            raise operations._ChangedMeanwhile
-
-        monkeypatch.setattr(operations, "_reschedule", refuse)
-        with pytest.raises(PreconditionFailed):
+    def test_is_unavailable_where_the_appointment_changes_at_each_attempt(self, clinic, book, move):
+        appointment = book()
+        other = factories.make_staff(clinic.business, services=[clinic.service])
+        turns = cycle([other, clinic.staff])
+        rows = Appointment.objects.filter(pk=appointment.pk)
+        with (
+            at_statement(BEGIN, before=lambda: rows.update(staff=next(turns)), times=100),
+            pytest.raises(Unavailable),
+        ):
             move(appointment)
 
     def test_of_none_is_not_found(self, clinic):
@@ -205,41 +254,36 @@ class TestReschedule:
 
 
 class TestCalls:
-    class Link:
+    class CallLog:
         def __init__(self) -> None:
-            self.told: list[Appointment] = []
+            self.notified: list[tuple[str, Appointment, int]] = []
 
         def exists(self, *, business, call_id) -> bool:
             return call_id == 7
 
-        def happened(self, deed, *, appointment, call_id) -> None:
-            self.told.append((deed, appointment, call_id))
+        def record_action(self, action, *, appointment, call) -> None:
+            self.notified.append((action, appointment, call))
 
     @pytest.fixture
-    def link(self, monkeypatch):
-        link = self.Link()
-        monkeypatch.setattr(links, "_link", link)
-        return link
+    def call_log(self, monkeypatch):
+        log = self.CallLog()
+        registry = Registry("calls of this test")
+        registry.register(log)
+        monkeypatch.setattr(call_links, "call_log", registry)
+        return log
 
-    def test_are_told_of_their_booking(self, book, link):
+    def test_are_notified_of_their_booking(self, book, call_log):
         appointment = book(call_id=7)
-        assert link.told == [("booked", appointment, 7)]
+        assert call_log.notified == [("booked", appointment, 7)]
         assert appointment.call_id == 7
 
-    def test_that_do_not_exist_are_refused(self, book, link):
-        with pytest.raises(Invalid) as refusal:
+    def test_that_do_not_exist_are_rejected(self, book, call_log):
+        with pytest.raises(Invalid) as caught:
             book(call_id=8)
-        assert list(refusal.value.errors) == ["call_id"]
+        assert list(caught.value.errors) == ["call_id"]
         assert not Appointment.objects.exists()
 
-    def test_are_unknown_until_somebody_registers(self, book, monkeypatch):
-        monkeypatch.setattr(links, "_link", links._NoCalls())
-        with pytest.raises(Invalid):
-            book(call_id=7)
+    def test_need_a_registered_call_log(self, book, monkeypatch):
+        monkeypatch.setattr(call_links, "call_log", Registry("nothing is registered"))
         with pytest.raises(LookupError):
-            links.tell_call("booked", book(), 7)
-
-    def test_register_once(self, monkeypatch, link):
-        monkeypatch.setattr(links, "_link", links._NoCalls())
-        links.register_call_link(link)
-        assert links._link is link
+            book(call_id=7)

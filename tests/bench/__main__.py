@@ -1,4 +1,4 @@
-"""`make bench`: each bench in turn, or those named: `make bench ARGS="appointment_list"`."""
+"""Runs the benchmarks: all, or those named, as in `make bench ARGS="appointment_list"`."""
 
 from __future__ import annotations
 

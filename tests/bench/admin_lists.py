@@ -1,8 +1,8 @@
 """Every list of the admin, and its front page, with a million appointments, calls and deliveries.
 
 `make bench ARGS=admin_lists`; `python -m tests.bench.admin_lists 100000` for a smaller table, and
-`--keep` to find it again next time. Rows are made by SQL, on PostgreSQL: a bench of reading need not
-wait for the rules of writing.
+`--keep` to use the table again next time. Rows are inserted by SQL on PostgreSQL: to measure reading,
+the operations need not run.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from kaivox.businesses.models import Business, Membership  # noqa: E402
 from tests import factories  # noqa: E402
 
 BUSINESSES = 20
-MOST_QUERIES = 15
-MOST_MS = 300
+MAX_QUERIES = 15
+MAX_MS = 300
 ROUNDS = 9
 
 # Row n of {rows}: the newest is an hour from now, each other two minutes before it, so a million go
@@ -86,7 +86,7 @@ def main() -> int:
         return 1
     runner = DiscoverRunner(verbosity=0, interactive=False, debug_mode=True, keepdb=keep)
     runner.setup_test_environment()
-    # Not kept as text for tests that roll back: it would be gigabytes.
+    # Django would serialize the database for tests that roll back: gigabytes here.
     databases = runner.setup_databases(serialized_aliases=())
     try:
         if not Business.objects.exists():
@@ -136,7 +136,7 @@ def _measure() -> int:
     for path in ["/admin/", "/admin/calendar/", *_lists()]:
         for who, user in (("superuser", everyone), ("member", member)):
             slow += _one(path, who, user)
-    print(f"\n{slow} beyond {MOST_QUERIES} queries or {MOST_MS} ms" if slow else "\nAll within.")
+    print(f"\n{slow} beyond {MAX_QUERIES} queries or {MAX_MS} ms" if slow else "\nAll within.")
     return 1 if slow else 0
 
 
@@ -149,18 +149,18 @@ def _one(path: str, who: str, user: User) -> bool:
     client = Client()
     client.force_login(user)
     times = []
-    answer = client.get(path)
-    if answer.status_code == 403:
+    response = client.get(path)
+    if response.status_code == 403:
         return False
     queries = 0
     for _ in range(ROUNDS):
         reset_queries()
         started = time.perf_counter()
-        answer = client.get(path)
+        response = client.get(path)
         times.append(1000 * (time.perf_counter() - started))
         queries = len(connection.queries)
     p50 = statistics.median(times)
-    too_much = queries > MOST_QUERIES or p50 > MOST_MS or answer.status_code != 200
+    too_much = queries > MAX_QUERIES or p50 > MAX_MS or response.status_code != 200
     mark = "  <--" if too_much else ""
     print(f"{path:46} {who:10} {queries:7} {p50:7.0f}{mark}", flush=True)
     return too_much

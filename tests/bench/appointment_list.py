@@ -1,10 +1,12 @@
-"""GET /appointments?per_page=20: ours, every feature on, beside a plain stack on the same data.
+"""Throughput of GET /appointments?per_page=20, beside two other stacks on the same data.
 
     make bench, or  python -m tests.servers python -m tests.bench.appointment_list [--seconds N]
 
-Both are served by gunicorn with two processes; wrk asks them in turns, so that what else the
-machine does meets both. The plain stack (tests/bench/plain) has no envelope, no strict filters, no
-ETag, no exact quota; its throttle is not atomic.
+Each is served by two processes; wrk loads them in turn, so that other load of the machine affects all.
+The plain stack (tests/bench/plain) is Django REST framework without envelope, strict filters, ETag or
+exact quota; its throttle is not atomic. The other is FastAPI with a raw psycopg pool on uvloop
+(tests/bench/fastapi_stack): it looks up the key, charges the same quota by the same script, and sends
+the same rows in the same envelope.
 """
 
 from __future__ import annotations
@@ -15,11 +17,12 @@ import secrets
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import django
+import requests
 
-from tests.bench.serving import Load, gunicorn, wrk
+from tests.bench.serving import Load, gunicorn, uvicorn, wrk
 from tests.stack import ROOT, empty_database
 
 BUSINESSES = 10
@@ -33,21 +36,35 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=6, help="of each round and stack")
     seconds = parser.parse_args().seconds
     with empty_database(f"bench_{secrets.token_hex(4)}") as url:
-        keys = _prepare(url)
+        keys = prepare(url)
         with (
             gunicorn(8411) as ours,
             gunicorn(8412, "tests.bench.plain.settings") as plain,
+            uvicorn(8413, "tests.bench.fastapi_stack.app:app") as fastapi,
         ):
-            for stack in (ours, plain):
-                wrk(stack + PATH, keys, seconds=2)
+            stacks = {"plain DRF": plain, "FastAPI, raw SQL": fastapi, "KaiVox": ours}
+            _check_same_rows(fastapi, ours, keys[0])
+            for url in stacks.values():
+                wrk(url + PATH, keys, seconds=2)
             rounds = [
-                (wrk(plain + PATH, keys, seconds=seconds), wrk(ours + PATH, keys, seconds=seconds))
+                {name: wrk(url + PATH, keys, seconds=seconds) for name, url in stacks.items()}
                 for _ in range(ROUNDS)
             ]
-    _tell([one for one, _ in rounds], [one for _, one in rounds])
+    _tell(rounds)
 
 
-def _prepare(url: str) -> list[str]:
+def _check_same_rows(theirs: str, ours: str, key: str) -> None:
+    """Raises SystemExit unless the stacks send the same rows: else it would compare nothing."""
+    shown = [
+        requests.get(url + PATH, headers={"X-API-Key": key}, timeout=10).json()
+        for url in (theirs, ours)
+    ]
+    assert shown[0]["data"] == shown[1]["data"]
+    assert shown[0]["meta"]["total"] == shown[1]["meta"]["total"]
+
+
+def prepare(url: str) -> list[str]:
+    """Migrates and fills the database at `url`, and returns the keys of its businesses."""
     os.environ |= {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "kaivox.settings"}
     subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, check=True)
     django.setup()
@@ -62,19 +79,18 @@ def _prepare(url: str) -> list[str]:
     return keys
 
 
-def _tell(plain: Sequence[Load], ours: Sequence[Load]) -> None:
+def _tell(rounds: Sequence[Mapping[str, Load]]) -> None:
     print(
         f"\nGET {PATH}, {BUSINESSES} businesses x {APPOINTMENTS:,} appointments; medians of {ROUNDS}"
     )
-    print(f"{'':18}{'requests/s':>12}{'p50 ms':>10}{'p99 ms':>10}")
-    for name, loads in (("plain stack", plain), ("KaiVox", ours)):
+    print(f"{'':18}{'requests/s':>12}{'p50 ms':>10}{'p99 ms':>10}{'ours to it':>12}")
+    for name in rounds[0]:
         figures = [
-            statistics.median(getattr(one, part) for one in loads)
+            statistics.median(getattr(one[name], part) for one in rounds)
             for part in ("per_second", "p50", "p99")
         ]
-        print(f"{name:18}{figures[0]:12.0f}{figures[1]:10.1f}{figures[2]:10.1f}")
-    ratio = statistics.median(b.per_second / a.per_second for a, b in zip(plain, ours, strict=True))
-    print(f"{'ratio':18}{ratio:12.2f}")
+        ratio = statistics.median(one["KaiVox"].per_second / one[name].per_second for one in rounds)
+        print(f"{name:18}{figures[0]:12.0f}{figures[1]:10.1f}{figures[2]:10.1f}{ratio:12.2f}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""POST /appointments: confirmed bookings a second, with the event of each.
+"""Throughput of POST /appointments: confirmed bookings a second, each with its event.
 
     python -m tests.servers python -m tests.bench.bookings
 
 gunicorn with two processes on PostgreSQL; sixteen callers book different times of twenty people, by
-name and with whoever is free. Every answer must be a 201, and each has left its event.
+name and with any free member. Every response must be a 201 and have recorded its event.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main() -> int:
         with gunicorn(8431) as server:
             _book(server, clinic, by_name=True, first_day=100, seconds=2)
             named = _measure(server, clinic, url, "by name", True, 120, seconds)
-            _measure(server, clinic, url, "whoever is free", False, 240, seconds)
+            _measure(server, clinic, url, "any free member", False, 240, seconds)
     print(f"allowed, by name: {ALLOWED}/s")
     return 0 if named >= ALLOWED else 1
 
@@ -65,7 +65,7 @@ def _measure(
 def _book(
     server: str, clinic: BenchClinic, *, by_name: bool, first_day: int, seconds: int
 ) -> tuple[int, float, float, float]:
-    """(bookings, seconds, p50, p99). Raises SystemExit where an answer is no 201."""
+    """(bookings, seconds, p50, p99). Raises SystemExit where a response is not a 201."""
     if shutil.which("wrk") is None:
         sys.exit("make bench needs wrk: sudo apt install wrk.")
     script = (
@@ -88,11 +88,11 @@ def _book(
     line = next(line for line in done.stdout.splitlines() if line.startswith("BENCH"))
     booked, took, p50, p99, failed = line.split()[1:]
     if int(failed):
-        sys.exit(f"Not every answer was a 201:\n{done.stdout}")
+        sys.exit(f"Not every response was a 201:\n{done.stdout}")
     return int(booked), float(took), float(p50), float(p99)
 
 
-# Each request wants a time of its own: 36 minutes apart, so that buffers fit between.
+# Each request books a slot of its own, 36 minutes apart so that buffers fit between.
 _SCRIPT = """
 local staff, customers = {STAFF}, {CUSTOMERS}
 local first = (math.floor(os.time() / 86400) + FIRST_DAY) * 86400
@@ -108,7 +108,7 @@ function request()
     {["X-API-Key"] = "KEY", ["Content-Type"] = "application/json"}, body)
 end
 function response(status)
-  if status ~= 201 then print("refused: " .. status) end
+  if status ~= 201 then print("rejected: " .. status) end
 end
 function done(summary, latency)
   local failed = summary.errors.status + summary.errors.connect + summary.errors.timeout

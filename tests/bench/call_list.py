@@ -1,9 +1,10 @@
-"""The list of calls, each filter and the search, over a million calls of one business.
+"""Response times of the list of calls, with each filter and the search, on a million calls.
 
     make bench ARGS=call_list
 
-Each row three ways: after a change of any call, which a remembered total does not outlive; again,
-when nothing has changed; and by cursor, where nothing is counted. `python -m tests.bench.call_list --calls 100000` for a smaller table.
+Each query in three cases: after a change of any call, when its total is counted again; without a
+change, when the total is cached; and by cursor, where nothing is counted.
+`python -m tests.bench.call_list --calls 100000` has a smaller table.
 """
 
 from __future__ import annotations
@@ -30,11 +31,9 @@ from tests import factories  # noqa: E402
 from tests.bench.call_table import bench_database, make_business_with_calls  # noqa: E402
 
 MOST_MS = 50
-# Of each row and way; a slow one is not waited for as often.
+# Requests of each kind; fewer where one is slow.
 ROUNDS = 15
 ENOUGH_SECONDS = 1.5
-# So long after a change nothing is remembered: see kaivox.api.settled.
-SETTLED_SECONDS = 1.1
 
 
 def main() -> int:
@@ -52,10 +51,9 @@ def _measure(business: Business) -> int:
     print(f"\n{'p50 in ms':32} {'total':>9} {'changed':>7} {'again':>7} {'cursor':>7}", flush=True)
     slow = 0
     for name, query in _queries(business).items():
-        _ask(client, query)  # the pages of the disk are in memory
+        _request(client, query)  # fills the page cache
         changed = _time(client, query, before=lambda: change(end_reason="hangup"))
-        time.sleep(SETTLED_SECONDS)
-        total = [_ask(client, query) for _ in range(3)][-1]
+        total = [_request(client, query) for _ in range(3)][-1]
         again = _time(client, query)
         by_cursor = _time(client, {"cursor": "", **query})
         slow += again > MOST_MS
@@ -70,17 +68,17 @@ def _measure(business: Business) -> int:
 def _time(
     client: APIClient, query: dict[str, str], *, before: Callable[[], object] = lambda: None
 ) -> float:
-    """The median in milliseconds of asking, each time after `before`."""
-    taken: list[float] = []
-    while len(taken) < ROUNDS and sum(taken) < 1000 * ENOUGH_SECONDS:
+    """The median in milliseconds of a request, each after a call of `before`."""
+    times: list[float] = []
+    while len(times) < ROUNDS and sum(times) < 1000 * ENOUGH_SECONDS:
         before()
         began = time.perf_counter()
-        _ask(client, query)
-        taken.append(1000 * (time.perf_counter() - began))
-    return statistics.median(taken)
+        _request(client, query)
+        times.append(1000 * (time.perf_counter() - began))
+    return statistics.median(times)
 
 
-def _ask(client: APIClient, query: dict[str, str]) -> str:
+def _request(client: APIClient, query: dict[str, str]) -> str:
     """The total, or "-"."""
     response = client.get("/api/v1/calls", query)
     assert response.status_code == 200, response.content

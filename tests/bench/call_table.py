@@ -1,4 +1,4 @@
-"""A business with very many calls, made quickly: the rows by COPY, the indexes after them."""
+"""A business with very many calls, created quickly: rows by COPY, then the indexes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CUSTOMERS = 1_000
 
 @contextmanager
 def bench_database() -> Iterator[None]:
-    """A database of its own, migrated; gone at the end. Raises SystemExit without PostgreSQL."""
+    """A migrated database, dropped at the end. Raises SystemExit without PostgreSQL."""
     if connection.vendor != "postgresql":
         raise SystemExit("This bench is about PostgreSQL: set DATABASE_URL.")
     runner = DiscoverRunner(verbosity=0, interactive=False)
@@ -37,7 +37,7 @@ def bench_database() -> Iterator[None]:
 
 
 def make_business_with_calls(count: int) -> Business:
-    """With a thousand customers, and a quota agreed so high that no bench reaches it."""
+    """Has a thousand customers, and a quota that no benchmark reaches."""
     business = factories.make_business(country="IN", plan="enterprise")
     ends_at = timezone.now() + timedelta(days=1)
     QuotaOverride.objects.create(
@@ -70,7 +70,7 @@ def _fill(business: Business, customers: list[int], count: int) -> None:
 
 
 def _drop_indexes(cursor: Any) -> list[str]:
-    """Drops those that are no constraint's, and returns what makes them again."""
+    """Drops the indexes that belong to no constraint; returns the statements that create them."""
     cursor.execute(
         "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'calls_call' AND indexname "
         "NOT IN (SELECT conname FROM pg_constraint WHERE conrelid = 'calls_call'::regclass)"

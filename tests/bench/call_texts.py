@@ -1,4 +1,4 @@
-"""Made-up calls for the bench: always the same ones for the same seed."""
+"""Generated calls for benchmarks: the same ones for the same seed."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ _SYLLABLES = ("ka", "ri", "mo", "ta", "ve", "lu", "shi", "no", "pe", "dra", "gu"
 
 
 def transcript(chance: random.Random, turns: int) -> list[Turn]:
-    """`turns` turns, with a word now and then that hardly another call has."""
-    said = []
+    """`turns` turns, with a rare word now and then."""
+    spoken = []
     for number in range(turns):
         speaker = "caller" if number % 2 else "agent"
         text = chance.choice(_ASKS if number % 2 else _ANSWERS).format(
@@ -45,20 +45,20 @@ def transcript(chance: random.Random, turns: int) -> list[Turn]:
         )
         if chance.random() < 0.1:
             text += f" My name is {''.join(chance.choices(_SYLLABLES, k=4)).title()}."
-        said.append(turn(speaker, text, 4.0 * number))
-    return said
+        spoken.append(turn(speaker, text, 4.0 * number))
+    return spoken
 
 
 def rows(
     count: int, *, business_id: int, customers: list[int], seed: int = 1
 ) -> Iterator[tuple[Any, ...]]:
-    """Of `calls_call`, in the order of COLUMNS. Texts are drawn from 4,000 different ones."""
+    """Rows of `calls_call` in the order of COLUMNS. Texts are drawn from 4,000 different ones."""
     chance = random.Random(seed)
     texts = [transcript(chance, chance.choice((6, 10, 14))) for _ in range(4_000)]
-    kept = [(json.dumps(text), words_of(text, "")) for text in texts]
+    texts = [(json.dumps(text), words_of(text, "")) for text in texts]
     newest = datetime.now(UTC)
     for number in range(count):
-        said, words = kept[chance.randrange(len(kept))]
+        spoken, words = texts[chance.randrange(len(texts))]
         rare = f" {''.join(chance.choices(_SYLLABLES, k=3))}"
         at = newest - timedelta(seconds=26 * number)
         status = chance.choices(("completed", "missed", "failed", "in_progress"), (80, 17, 2, 1))[0]
@@ -84,13 +84,15 @@ def rows(
             "",
             "Asked about an appointment.",
             "",
-            said,
+            spoken,
             words + rare,
+            "{}",
         )
 
 
 COLUMNS = (
     "business_id, created_at, updated_at, provider, provider_call_id, direction, status, "
     "from_number, to_number, customer_id, started_at, ended_at, duration_seconds, end_reason, "
-    "outcome, sentiment, sentiment_source, summary, recording_url, transcript, words"
+    "outcome, sentiment, sentiment_source, summary, recording_url, transcript, words, "
+    "reported"
 )

@@ -1,4 +1,4 @@
-"""One big clinic with people, hours and 100,000 appointments; for the benches of scheduling."""
+"""One big clinic with staff, hours and 100,000 appointments, for the scheduling benchmarks."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class BenchClinic:
 def make_clinic(
     database_url: str, *, people: int, appointments: int, hours: tuple[tuple[int, int], ...]
 ) -> BenchClinic:
-    """A clinic in UTC whose people work `hours` (minutes) every day and have eight appointments a
-    day from yesterday a month ahead; all others lie in the past."""
+    """A clinic in UTC whose staff work `hours` (minutes) every day and have eight appointments a
+    day from yesterday to a month ahead; all others are in the past."""
     os.environ |= {"DATABASE_URL": database_url, "DJANGO_SETTINGS_MODULE": "kaivox.settings"}
     subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, check=True)
     django.setup()
@@ -92,7 +92,7 @@ def _fill(people: int, appointments: int, hours: tuple[tuple[int, int], ...]) ->
 def _appointments(
     service: Service, staff: list[StaffMember], customers: list[int], count: int, now: datetime
 ) -> Iterator[Any]:
-    from appointments.models import Appointment, Status
+    from appointments.models import Appointment, AppointmentStatus
 
     last = datetime.combine(now.date() + timedelta(days=33), time(9), UTC)
     made = 0
@@ -117,5 +117,7 @@ def _appointments(
                     duration_minutes=30,
                     price=service.price,
                     currency="INR",
-                    status=Status.COMPLETED if start < now else Status.SCHEDULED,
+                    status=AppointmentStatus.COMPLETED
+                    if start < now
+                    else AppointmentStatus.SCHEDULED,
                 )

@@ -1,4 +1,4 @@
-"""Big businesses, made quickly: ten with 10,000 appointments each, or what a bench asks for."""
+"""Big businesses, created quickly: by default ten with 10,000 appointments each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from appointments.models import Appointment, Status
+from appointments.models import Appointment, AppointmentStatus
 from customers.models import Customer
 from kaivox.businesses.models import Business
 from kaivox.businesses.operations import create_business, issue_api_key
@@ -31,8 +31,8 @@ class BenchBusiness:
 
 
 def make_businesses(count: int, appointments: int) -> list[BenchBusiness]:
-    """Businesses of the Enterprise plan with a quota agreed so high that no bench reaches it: the
-    limiter counts every request all the same."""
+    """Businesses of the Enterprise plan with a quota that no benchmark reaches; the limiter counts
+    every request nevertheless."""
     now = timezone.now()
     made = [_make_business(number, now) for number in range(count)]
     total = count * appointments
@@ -46,7 +46,7 @@ def make_businesses(count: int, appointments: int) -> list[BenchBusiness]:
 
 
 def show_progress(what: str, done: int, total: int) -> None:
-    """A bar on a terminal; elsewhere the last line only."""
+    """A progress bar on a terminal; elsewhere the last line only."""
     if sys.stderr.isatty():
         filled = 30 * done // total
         bar = "#" * filled + " " * (30 - filled)
@@ -80,7 +80,7 @@ def _make_business(number: int, now: datetime) -> BenchBusiness:
 
 
 def _appointments(business: Business, count: int, now: datetime) -> Iterator[Appointment]:
-    """Half hours without a gap, each with the next member of staff in turn, up to next month."""
+    """Consecutive half hours up to next month, with the members of staff in turn."""
     services = list(Service.objects.for_business(business).order_by("id"))
     staff = list(StaffMember.objects.for_business(business).order_by("id"))
     customers = list(Customer.objects.for_business(business).order_by("id"))
@@ -102,6 +102,6 @@ def _appointments(business: Business, count: int, now: datetime) -> Iterator[App
             duration_minutes=30,
             price=service.price,
             currency=business.currency,
-            status=Status.COMPLETED if start < now else Status.SCHEDULED,
+            status=AppointmentStatus.COMPLETED if start < now else AppointmentStatus.SCHEDULED,
             source="bench",
         )

@@ -1,9 +1,9 @@
-"""Logged deliveries a second, ours beside the plain way, and how soon an event arrives at rest.
+"""Throughput of logged webhook deliveries, beside a plain Celery task, and latency when idle.
 
     python -m tests.servers python -m tests.bench.deliveries [--events N]
 
-Two worker processes, the receiver, PostgreSQL and Redis share the machine. Both ways sign each
-request and leave an attempt row; the time is from the first task to the last row.
+Two worker processes, the receiver, PostgreSQL and Redis share the machine. Both sign each
+request and store an attempt row; the time is from the first task to the last row.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ def main() -> None:
 
 
 def measure(port: int, events: int, start: Callable[[], None], app: str, queue: str) -> float:
-    """Deliveries a second that two workers of `app` make of `events` events."""
+    """Deliveries a second of `events` events by two workers of `app`."""
     from webhooks.models import Attempt
 
     fill(port, events)
     with workers(app, queue):
         begun = time.monotonic()
         start()
-        # Counts the logged ones that are over.
+        # Counts the finished deliveries that have an attempt.
         while Attempt.objects.filter(finished_at__isnull=False).count() < events:
             time.sleep(0.1)
             if time.monotonic() - begun > 180:
@@ -67,13 +67,13 @@ def measure(port: int, events: int, start: Callable[[], None], app: str, queue: 
 
 
 def fill(port: int, events: int) -> None:
-    """Due deliveries, and nothing else, spread over ENDPOINTS endpoints."""
+    """Creates due deliveries and nothing else, spread over ENDPOINTS endpoints."""
     from django.utils import timezone
 
     from tests.factories import make_business, make_endpoint
+    from webhooks.event_bodies import new_event
     from webhooks.event_types import EVENT_TYPES
     from webhooks.models import Attempt, Delivery, Endpoint, Event
-    from webhooks.operations import _new_event
 
     for model in (Attempt, Delivery, Event, Endpoint):
         model.objects.all().delete()
@@ -82,7 +82,7 @@ def fill(port: int, events: int) -> None:
     endpoints = [make_endpoint(business, url=url) for _ in range(ENDPOINTS)]
     example = EVENT_TYPES["appointment.booked"].example
     made = Event.objects.bulk_create(
-        [_new_event(business, "appointment.booked", example, now) for _ in range(events)]
+        [new_event(business, "appointment.booked", example, now) for _ in range(events)]
     )
     Delivery.objects.bulk_create(
         Delivery(
@@ -101,10 +101,10 @@ def publish_plain() -> None:
 
 
 def wake() -> None:
-    from webhooks.hints import publish_hint
+    from webhooks.wakeups import publish_wakeup
 
     for _ in range(WORKERS):
-        publish_hint()
+        publish_wakeup()
 
 
 def latencies() -> Iterator[float]:

@@ -1,5 +1,5 @@
-"""The plain way to send webhooks, for comparison: one Celery task per delivery, `requests.post`, and
-a row per attempt. Signed and logged like ours; no claim, no lease, no fairness, no guard.
+"""A plain webhook sender as a baseline: one Celery task per delivery, `requests.post`, and a row per
+attempt. Signed and logged like ours, without claims, leases, fairness and SSRF protection.
 
 `celery -A tests.bench.plain_webhooks worker` serves it.
 """

@@ -1,11 +1,11 @@
-"""What authentication and both quotas add to a request, beside REST framework's own way.
+"""Time that authentication and quotas add to a request, beside REST framework's own classes.
 
     make bench ARGS=quotas, or  python -m tests.servers python -m tests.bench.quotas
 
-One thread in one process, PostgreSQL and Redis as production has them. The same empty view is asked
-without any caller, with ours (key, both windows, scope), and with a database look-up of the key and
-`UserRateThrottle` for minute and day on the Redis cache. Turns alternate, so that what else the
-machine does meets all. Then: the script inside Redis, and the memory of a business at 500 a minute.
+One thread in one process, PostgreSQL and Redis as in production. The same empty view is requested
+without authentication, with ours (key, both windows, scope), and with a database look-up of the key
+and `UserRateThrottle` for minute and day on the Redis cache. Requests alternate, so that other load of
+the machine affects all. Then: the script inside Redis, and the memory of a business at 500 a minute.
 """
 
 from __future__ import annotations
@@ -50,18 +50,18 @@ def _requests() -> None:
         for name, ask in asks.items():
             began = time.perf_counter()
             ask()
-            if turn >= 200:  # warm by then
+            if turn >= 200:  # warmed up
                 times[name].append(time.perf_counter() - began)
     nothing = statistics.median(times["no caller"])
     print(f"\nAn empty view, {ROUNDS:,} requests each, one thread; microseconds")
     print(f"{'':34}{'p50':>8}{'p99':>8}{'added p50':>11}")
-    for name, taken in times.items():
-        p50, p99 = statistics.median(taken), sorted(taken)[len(taken) * 99 // 100]
+    for name, durations in times.items():
+        p50, p99 = statistics.median(durations), sorted(durations)[len(durations) * 99 // 100]
         print(f"{name:34}{p50 * 1e6:8.0f}{p99 * 1e6:8.0f}{(p50 - nothing) * 1e6:11.0f}")
 
 
 def _asks() -> dict[str, Callable[[], None]]:
-    """The three ways to ask, by name."""
+    """The three kinds of request, by name."""
     from django.contrib.auth.models import User
     from django.http import HttpResponse
     from django.utils import timezone
@@ -69,8 +69,9 @@ def _asks() -> dict[str, Callable[[], None]]:
     from rest_framework.test import APIRequestFactory
     from rest_framework.throttling import UserRateThrottle
 
-    from kaivox.api.responses import Answer
-    from kaivox.api.views import FramedView
+    from kaivox.api.request_context import context_of
+    from kaivox.api.responses import EnvelopeResponse
+    from kaivox.api.views import ApiView
     from kaivox.businesses.models import ApiKey
     from kaivox.businesses.operations import create_business, issue_api_key
     from ratelimits.models import QuotaOverride
@@ -84,11 +85,11 @@ def _asks() -> dict[str, Callable[[], None]]:
     )
     key = issue_api_key(business_id=business.pk, name="bench", now=now).secret
 
-    class Ours(FramedView):
+    class Ours(ApiView):
         scope = "appointments"
 
-        def get(self, request: Any) -> Answer:
-            return Answer(None)
+        def get(self, request: Any) -> EnvelopeResponse:
+            return EnvelopeResponse(None)
 
     class NoCaller(Ours):
         authentication_classes = ()
@@ -127,10 +128,10 @@ def _asks() -> dict[str, Callable[[], None]]:
 
         def once() -> None:
             asked = request.get("/", HTTP_X_API_KEY=key)
-            answer: HttpResponse = called(asked)
+            response: HttpResponse = called(asked)
             if by_us:
-                asked.quota.headers()
-            assert answer.status_code == 200, answer.data
+                context_of(asked).quota.headers()
+            assert response.status_code == 200, response.data
 
         return once
 
@@ -145,13 +146,13 @@ def _script() -> None:
     from django.conf import settings
     from redis import Redis
 
-    from kaivox.redis_store import Breaker
-    from ratelimits.redis_window import RedisWindow
-    from ratelimits.window import Quota
+    from kaivox.redis import CircuitBreaker
+    from ratelimits.limiter import Quota
+    from ratelimits.redis_limiter import RedisLimiter
 
     redis = Redis.from_url(settings.REDIS_URL)
     prefix = f"bench:{secrets.token_hex(4)}"
-    window, quota = RedisWindow(redis, Breaker(), prefix=prefix), Quota(500, 100_000)
+    window, quota = RedisLimiter(redis, CircuitBreaker(), prefix=prefix), Quota(500, 100_000)
 
     def spent(subjects: list[str]) -> str:
         redis.config_resetstat()

@@ -1,4 +1,4 @@
-"""gunicorn as in production, and wrk against it."""
+"""Runs gunicorn as in production, uvicorn for comparison, and wrk against either."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ THREADS = 4
 
 @dataclass(frozen=True)
 class Load:
-    """What wrk measured; times in milliseconds."""
+    """The measurements of wrk; times in milliseconds."""
 
     per_second: float
     p50: float
@@ -44,9 +44,32 @@ def gunicorn(port: int, settings: str = "kaivox.settings") -> Iterator[str]:
         "WEB_THREADS": str(THREADS),
         "LOG_LEVEL": "WARNING",
     }
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--config",
+        "kaivox/server/gunicorn.py",
+        "kaivox.wsgi",
+    ]
+    with _serving(command, port, environment) as url:
+        yield url
+
+
+@contextmanager
+def uvicorn(port: int, application: str) -> Iterator[str]:
+    """Two worker processes of an ASGI application, on uvloop and httptools; yields their URL."""
+    command = [sys.executable, "-m", "uvicorn", application, "--port", str(port)]
+    command += ["--workers", str(PROCESSES), "--loop", "uvloop", "--http", "httptools"]
+    with _serving(command, port, dict(os.environ)) as url:
+        yield url
+
+
+@contextmanager
+def _serving(command: Sequence[str], port: int, environment: Mapping[str, str]) -> Iterator[str]:
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "--config", "kaivox/gunicorn.py", "kaivox.wsgi"],
+            command,
             cwd=ROOT,
             env=environment,
             stdout=log,
@@ -68,7 +91,7 @@ def wrk(
     connections: int = 16,
     headers: Mapping[str, str] | None = None,
 ) -> Load:
-    """Loads `url` with each key in turn. Raises SystemExit where an answer is an error."""
+    """Loads `url` with each key in turn. Raises SystemExit where a response is an error."""
     if shutil.which("wrk") is None:
         sys.exit("make bench needs wrk: sudo apt install wrk.")
     with tempfile.TemporaryDirectory() as folder:
@@ -77,14 +100,24 @@ def wrk(
         quoted = ", ".join(f'"{key}"' for key in keys)
         script.write_text(_SCRIPT.replace("KEYS", quoted).replace("MORE", more))
         done = subprocess.run(
-            ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url],
+            [
+                "wrk",
+                "-t1",
+                f"-c{connections}",
+                f"-d{seconds}s",
+                "--timeout",
+                "10s",
+                "-s",
+                str(script),
+                url,
+            ],
             capture_output=True,
             text=True,
             check=True,
         )
     figures = re.search(r"BENCH ([\d.]+) ([\d.]+) ([\d.]+) (\d+)", done.stdout)
     if figures is None or int(figures[4]):
-        sys.exit(f"Not every answer was a 2xx:\n{done.stdout}")
+        sys.exit(f"Not every response was a 2xx:\n{done.stdout}")
     return Load(*(float(figures[number]) for number in (1, 2, 3)))
 
 
@@ -109,8 +142,8 @@ def _wait_until_it_listens(port: int, process: subprocess.Popen[bytes], log: obj
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/appointments", timeout=5)
         except urllib.error.HTTPError:
-            return  # it answers: 401 or 403
+            return  # it is up: 401 or 403
         except OSError:
             time.sleep(0.1)
     log.seek(0)  # type: ignore[attr-defined]
-    sys.exit(f"gunicorn does not start:\n{log.read().decode()[-3000:]}")  # type: ignore[attr-defined]
+    sys.exit(f"The server does not start:\n{log.read().decode()[-3000:]}")  # type: ignore[attr-defined]

@@ -1,6 +1,6 @@
-"""A receiver that costs next to nothing, so that the sender is what is measured.
+"""A webhook receiver that uses hardly any CPU, so that the sender is measured.
 
-`python -m tests.bench.sink [PORT]` prints its port; each POST is answered 200 at once.
+`python -m tests.bench.sink [PORT]` prints its port; it responds to each POST with 200 at once.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""How long does the engine take for a month of twenty people, and how does the cost grow?
+"""Time of the availability engine for a month of twenty people, and how it grows.
 
     python -m tests.bench.slots_engine
 
 One service, 31 days of 9 to 17, a 15-minute grid, 8 bookings a day and person; all in one run:
-the engine, the straightforward way (`straightforward_slots`), and growth in people and in days.
+the engine, the baseline (`straightforward_slots`), and growth in people and in days.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from appointments.availability import Agenda, Terms, by_start, slots_of, starts_of
+from appointments.availability import BookingRules, StaffCalendar, by_start, slots_of, starts_of
 from staff.hours import Schedule, grid_segments, working_windows
 from staff.local_time import LocalDays
 from tests.bench.straightforward_slots import straightforward_slots
@@ -25,7 +25,7 @@ ZONE = ZoneInfo("Asia/Kolkata")
 ALLOWED_SECONDS, ALLOWED_RATIO = 0.008, 10
 
 
-def agendas(people: int, days: int) -> list[Agenda]:
+def agendas(people: int, days: int) -> list[StaffCalendar]:
     local = LocalDays(ZONE)
     last = FIRST + timedelta(days=days - 1)
     schedule = Schedule({weekday: [(540, 780), (840, 1080)] for weekday in range(7)})
@@ -37,24 +37,24 @@ def agendas(people: int, days: int) -> list[Agenda]:
             for start, _ in windows
             for hour in range(4)
         ]
-        found.append(Agenda(windows, grid_segments(windows, local), busy=busy))
+        found.append(StaffCalendar(windows, grid_segments(windows, local), busy=busy))
     return found
 
 
-TERMS = Terms(30 * 60, 0, 300, 15 * 60, now=0, earliest=0)
+TERMS = BookingRules(30 * 60, 0, 300, 15 * 60, now=0, earliest=0)
 
 
-def engine(everyone: list[Agenda]) -> dict[int, list[int]]:
+def engine(everyone: list[StaffCalendar]) -> dict[int, list[int]]:
     span = (0, 2**40)
     return by_start(slots_of(starts_of(agenda, TERMS, span), TERMS) for agenda in everyone)
 
 
-def straightforward(everyone: list[Agenda]) -> dict[int, list[int]]:
+def straightforward(everyone: list[StaffCalendar]) -> dict[int, list[int]]:
     return by_start(straightforward_slots(agenda, TERMS) for agenda in everyone)
 
 
 def best_of(runs: int, act: Callable[[], object]) -> float:
-    """Seconds of the fastest run: what the work costs when nothing else disturbs it."""
+    """Seconds of the fastest run, the one that other processes disturbed least."""
     times = []
     for _ in range(runs):
         began = time.process_time()

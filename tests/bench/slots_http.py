@@ -1,9 +1,9 @@
-"""GET /appointments/slots for a month of twenty people, in a business with 100,000 appointments.
+"""Response times of GET /appointments/slots for a month of twenty people and 100,000 appointments.
 
     python -m tests.servers python -m tests.bench.slots_http
 
-One client, one request after the other: what a caller waits for. Also a day, and an empty day whose
-next free time has to be found.
+One client, one request after the other. Also one day, and an empty day whose next free slot must be
+found.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ def _measure(server: str, clinic: BenchClinic, name: str, days: dict[str, object
     for _ in range(ROUNDS):
         began = time.perf_counter()
         client.request("GET", path, headers={"X-API-Key": clinic.key})
-        answer = client.getresponse()
-        body = answer.read()
+        response = client.getresponse()
+        body = response.read()
         times.append((time.perf_counter() - began) * 1000)
-        assert answer.status == 200, body[:500]
+        assert response.status == 200, body[:500]
     times.sort()
     total = json.loads(body)["meta"]["total"]
     p50, p99 = statistics.median(times), times[int(len(times) * 0.99)]

@@ -1,12 +1,14 @@
-"""Slots the way they are usually written: each candidate start against each booking. Kept beside
-the engine so that a benchmark can say what the engine's way is worth; the answers are the same."""
+"""The straightforward slot search: every candidate start is compared with every booking.
+
+A baseline for `slots_engine`, with the same results as the availability engine.
+"""
 
 from __future__ import annotations
 
-from appointments.availability import Agenda, Terms
+from appointments.availability import BookingRules, StaffCalendar
 
 
-def straightforward_slots(agenda: Agenda, terms: Terms) -> list[int]:
+def straightforward_slots(agenda: StaffCalendar, terms: BookingRules) -> list[int]:
     found = []
     for start, end in agenda.windows:
         for candidate in range(start, end - terms.duration + 1, terms.interval):

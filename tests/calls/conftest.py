@@ -4,7 +4,7 @@ import pytest
 import time_machine
 
 from calls.models import ProviderAccount
-from tests.calls.voice import NOW, SECRETS
+from tests.calls.provider_client import NOW, SECRETS
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 SAMPLES = Path(__file__).parent / "samples"
-NONCE = "12345678901234567890"
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -42,9 +41,10 @@ def _twilio(body, secret, url, at):
 
 def _vobiz(version, dot):
     def sign(body, secret, url, at):
-        digest = _mac(secret, f"{url}{dot}{NONCE}".encode())
+        nonce = hashlib.sha256(body).hexdigest()[:20]  # another for each message
+        digest = _mac(secret, f"{url}{dot}{nonce}".encode())
         name = f"X-Vobiz-Signature-{version}"
-        return {name: base64.b64encode(digest).decode(), f"{name}-Nonce": NONCE}
+        return {name: base64.b64encode(digest).decode(), f"{name}-Nonce": nonce}
 
     return sign
 
@@ -66,6 +66,17 @@ def _standard(body, secret, url, at):
     return {"webhook-id": "msg_1", "webhook-timestamp": str(stamp), "webhook-signature": value}
 
 
+def _vapi_hmac_with_time(unit, encode):
+    """The defaults of Vapi's HMAC credential."""
+
+    def sign(body, secret, url, at):
+        stamp = str(int(at * unit))
+        digest = _mac(secret, f"{stamp}.".encode() + body)
+        return {"x-signature": encode(digest), "x-timestamp": stamp}
+
+    return sign
+
+
 _SIGN = {
     "twilio": _twilio,
     "vobiz": _vobiz("V3", "."),
@@ -73,6 +84,9 @@ _SIGN = {
     "vapi": lambda body, secret, url, at: {"X-Vapi-Secret": secret},
     "vapi-bearer": lambda body, secret, url, at: {"Authorization": f"Bearer {secret}"},
     "vapi-hmac": lambda body, secret, url, at: {"X-Vapi-Signature": _mac(secret, body).hex()},
+    "vapi-hmac-time": _vapi_hmac_with_time(1, bytes.hex),
+    "vapi-hmac-milliseconds": _vapi_hmac_with_time(1000, lambda digest: f"sha256={digest.hex()}"),
+    "vapi-hmac-base64": _vapi_hmac_with_time(1, lambda digest: base64.b64encode(digest).decode()),
     "retell": _retell,
     "kaivox": _kaivox,
     "kaivox-standard": _standard,

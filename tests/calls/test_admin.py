@@ -7,9 +7,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from calls import inbox
-from calls.charts import charts_of
-from calls.models import Call, Message, ProviderAccount
+from calls import ingestion
+from calls.models import Call, ProviderAccount, ProviderMessage
+from calls.statistics import charts_of
 from tests.calls.providers import sample
 from tests.factories import (
     make_appointment,
@@ -24,7 +24,7 @@ from tests.factories import (
 def login(business, role="owner") -> Client:
     browser = Client()
     user = make_user(business, role=role)
-    browser.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    browser.force_login(user)
     return browser
 
 
@@ -97,7 +97,7 @@ class TestCallPages:
         for part in ("withheld", "not known", "No transcript."):
             assert part in shown, part
 
-    def test_nobody_changes_a_call(self, browser, business):
+    def test_no_role_changes_a_call(self, browser, business):
         call = make_call(business)
         assert browser.post(page("call_change", call.pk), {"status": "missed"}).status_code == 403
         assert browser.get(page("call_add")).status_code == 403
@@ -114,7 +114,7 @@ class TestCharts:
     def test_page_is_of_any_business_for_a_superuser(self, business, other_business):
         browser = Client()
         root = make_user(is_superuser=True)
-        browser.force_login(root, backend="django.contrib.auth.backends.ModelBackend")
+        browser.force_login(root)
         shown = browser.get(page("charts"), {"business": other_business.pk}).content.decode()
         assert "Smile Dental" in shown
         assert "Stranger" in shown
@@ -126,60 +126,66 @@ class TestCharts:
         make_call(business, started_at=datetime(2026, 6, 29, 4, 40, tzinfo=UTC), status="missed")
         make_call(business, started_at=now - timedelta(days=31))
         charts = charts_of(business, now=now)
-        assert (charts.calls, charts.missed, charts.missed_share) == (2, 1, 0.5)
-        day = charts.days[-2]
-        assert (day.label, day.height, day.extra) == ("29", 100, 50)
-        assert (charts.moods[-2].height, charts.moods[-2].is_negative) == (50, True)
-        assert [bar.label for bar in charts.hours if bar.height] == ["0", "10"]
+        assert (charts.calls, charts.missed) == (2, 1)
+        day, mood = charts.days[-2], charts.moods[-2]
+        assert (day.label, day.value, day.extra) == ("29", 1, 1)
+        assert (mood.value, mood.extra) == (0, 50)  # negative: in the second colour
+        assert [bar.label for bar in charts.hours if bar.value] == ["0", "10"]
+
+    def test_page_draws_each(self, browser, business):
+        make_call(business, sentiment_score=0.25)
+        shown = browser.get(page("charts")).content.decode()
+        assert shown.count('<svg role="img"') == 3
+        assert "1 calls, 0 missed" in shown
 
 
 class TestMessages:
     @pytest.fixture
-    def message(self, business) -> Message:
+    def message(self, business) -> ProviderMessage:
         """One that could not be read by the code of yesterday."""
-        return Message.objects.create(
+        return ProviderMessage.objects.create(
             business=business,
             provider="kaivox",
             state="unreadable",
             error="Our bug.",
-            body=inbox._seal(sample("kaivox_completed.json")[0]),
+            body=ingestion._seal(sample("kaivox_completed.json")[0]),
         )
 
     def test_are_listed_without_what_they_say(self, browser, message):
         shown = browser.get(
-            page("message_changelist") + "?state__exact=unreadable"
+            page("providermessage_changelist") + "?state__exact=unreadable"
         ).content.decode()
         assert "Our bug." in shown
-        shown += browser.get(page("message_change", message.pk)).content.decode()
+        shown += browser.get(page("providermessage_change", message.pk)).content.decode()
         assert "9876543210" not in shown
 
     def test_are_replayed_one_by_one(self, browser, message):
-        answer = browser.post(page("message_act", message.pk, "replay"), follow=True)
+        answer = browser.post(page("providermessage_act", message.pk, "replay"), follow=True)
         assert "It is read." in answer.content.decode()
         assert Call.objects.get().provider_call_id == "eng-1"
 
     def test_that_still_cannot_be_read_say_why(self, browser, message):
-        message.body = inbox._seal(b"{")
+        message.body = ingestion._seal(b"{")
         message.save()
-        answer = browser.post(page("message_act", message.pk, "replay"), follow=True)
-        assert "It still cannot be read: Not JSON" in answer.content.decode()
+        answer = browser.post(page("providermessage_act", message.pk, "replay"), follow=True)
+        assert "It still cannot be read: The body is not valid JSON" in answer.content.decode()
 
     def test_are_replayed_in_a_row(self, browser, message):
         data = {"action": "replay_selected", "_selected_action": [message.pk]}
-        browser.post(page("message_changelist"), data)
+        browser.post(page("providermessage_changelist"), data)
         assert Call.objects.count() == 1
 
     def test_are_not_replayed_by_readers(self, business, message):
         reader = login(business, role="analyst")
-        assert reader.post(page("message_act", message.pk, "replay")).status_code == 403
+        assert reader.post(page("providermessage_act", message.pk, "replay")).status_code == 403
         data = {"action": "replay_selected", "_selected_action": [message.pk]}
-        reader.post(page("message_changelist"), data)
+        reader.post(page("providermessage_changelist"), data)
         assert not Call.objects.exists()
 
     def test_of_a_call_are_found_from_it(self, browser, business, message):
-        inbox.replay(message=message, now=timezone.now())
+        ingestion.replay(message=message, now=timezone.now())
         call = Call.objects.get()
-        shown = browser.get(page("message_changelist") + f"?call__id__exact={call.pk}")
+        shown = browser.get(page("providermessage_changelist") + f"?call__id__exact={call.pk}")
         assert "1 voice message" in shown.content.decode()
 
 
@@ -200,7 +206,7 @@ class TestAccounts:
     def test_need_a_secret(self, browser, business):
         form = {"business": business.pk, "provider": "vapi", "secret": "", "is_active": "on"}
         answer = browser.post(page("provideraccount_add"), form)
-        assert "Give the secret" in answer.content.decode()
+        assert "Enter the secret" in answer.content.decode()
 
     def test_are_for_owners(self, business):
         assert (

@@ -9,6 +9,8 @@ import pytest
 from calls.sentiment import LABELS, WEIGHTS, score
 from tests.calls.sentiment.train import read, train
 
+pytestmark = pytest.mark.once
+
 # Under this, nothing may be said at all.
 LEAST_AGREEMENT = 0.75
 
@@ -25,7 +27,7 @@ class TestAgreement:
             right = [label for label, answer in answers if answer == wanted]
             assert right.count(wanted) / len(right) >= LEAST_AGREEMENT
 
-    def test_no_passage_stands_on_both_sides(self):
+    def test_no_passage_is_in_both_sets(self):
         assert not {text for _, text in read("tuning")} & {text for _, text in read("held_back")}
 
 
@@ -39,7 +41,7 @@ class TestScore:
 
     def test_hears_the_feeling_in_a_long_call(self):
         plain = ["I'd like to book a cleaning.", "Tuesday, please.", "My name is Rao.", "At ten?"]
-        angry = ["This is ridiculous, nobody ever calls me back. I'm really not happy."] * 3
+        angry = ["This is ridiculous, no one ever calls me back. I'm really not happy."] * 3
         assert score("\n".join(plain * 5)).sentiment == "neutral"
         found = score("\n".join(plain + angry))
         assert found.sentiment == "negative"

@@ -1,3 +1,5 @@
+"""Rules of segments and pipeline stages."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
@@ -8,6 +10,7 @@ from customers.segments import active_since, segment_of, stage_after
 
 NOW = datetime(2026, 8, 31, 12, tzinfo=UTC)
 SIX_MONTHS_AGO = datetime(2026, 2, 28, 12, tzinfo=UTC)
+LONG_AGO = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 class TestActiveSince:
@@ -20,21 +23,27 @@ class TestActiveSince:
 
 class TestSegmentOf:
     @pytest.mark.parametrize(
-        ("total", "booked", "visited", "segment"),
+        ("total", "booked", "visited", "scheduled", "segment"),
         (
-            (0, None, None, "lead"),
-            (1, NOW, None, "active"),
-            (1, SIX_MONTHS_AGO, None, "active"),
-            (1, SIX_MONTHS_AGO - timedelta(seconds=1), None, "inactive"),
-            (1, NOW - timedelta(days=400), NOW - timedelta(days=10), "active"),
-            (0, NOW, None, "active"),  # the only one was cancelled
-            (10, NOW - timedelta(days=400), None, "vip"),
-            (9, NOW, NOW, "active"),
+            (0, None, None, None, "lead"),
+            (1, NOW, None, None, "active"),
+            (1, SIX_MONTHS_AGO, None, None, "active"),
+            (1, SIX_MONTHS_AGO - timedelta(seconds=1), None, None, "inactive"),
+            (1, NOW - timedelta(days=400), NOW - timedelta(days=10), None, "active"),
+            (0, NOW, None, None, "active"),  # the only one was cancelled
+            (10, NOW - timedelta(days=400), None, None, "vip"),
+            (9, NOW, NOW, None, "active"),
+            (1, LONG_AGO, None, NOW, "active"),  # the appointment starts now
+            (1, LONG_AGO, None, NOW - timedelta(seconds=1), "inactive"),
         ),
     )
-    def test_follows_the_figures(self, total, booked, visited, segment):
+    def test_follows_the_figures(self, total, booked, visited, scheduled, segment):
         found = segment_of(
-            total_appointments=total, last_booked_at=booked, last_visit_at=visited, now=NOW
+            total_appointments=total,
+            last_booked_at=booked,
+            last_visit_at=visited,
+            last_scheduled_at=scheduled,
+            now=NOW,
         )
         assert found == segment
 

@@ -1,12 +1,11 @@
-"""No time is booked twice, rehearsed over HTTP at full size.
+"""Drill of bookings: no double booking over HTTP under full load.
 
     make drill-booking                                   both profiles, at full size
     python -m tests.drills.booking --one [--divide N]    this environment's profile alone
 
-First the control: with lock and constraint switched off the same load must book one time twice, or
-the drill would prove nothing. Then 64 threads want one time, eight attempts each; then they book,
-move, cancel and hold at random, on 50 overlapping times of ten people. What stands afterwards is
-checked by SQL.
+First the control: without lock and constraint the same load must produce a double booking, or the drill
+would prove nothing. Then 200 threads attempt the 12 seats of one class at once, 64 threads attempt one start time eight times each; then they book, move, cancel
+and hold at random, with 50 overlapping start times of ten staff members. The result is checked by SQL.
 """
 
 from __future__ import annotations
@@ -34,7 +33,8 @@ from tests.stack import free_port
 
 THREADS, ATTEMPTS = 64, 8
 PEOPLE, TIMES, ROUNDS = 10, 50, 40
-EMBEDDED_AGAIN = {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"}
+PRODUCTION_VARIABLES = {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"}
+SEATS, WANTED = 12, 200
 PATH = "/api/v1/appointments"
 
 
@@ -46,7 +46,7 @@ def main() -> int:
     if options.one:
         _drill(options.divide)
         return 0
-    embedded = {name: text for name, text in os.environ.items() if name not in EMBEDDED_AGAIN}
+    embedded = {name: text for name, text in os.environ.items() if name not in PRODUCTION_VARIABLES}
     again = [sys.executable, "-m", __spec__.name, "--one", "--divide", str(options.divide)]
     environments = [embedded] + [dict(os.environ)] * bool(os.environ.get("DATABASE_URL"))
     return max(subprocess.run(again, env=one, check=False).returncode for one in environments)
@@ -60,8 +60,10 @@ def _drill(divide: int) -> None:
         clinic = make_clinic()
         with unguarded(it) as url:
             _control(clinic, url, THREADS // divide)
+            _one_class(clinic, url, WANTED // divide, is_guarded=False)
         with web(it) as url:
             _one_time(clinic, url, THREADS // divide)
+            _one_class(clinic, url, WANTED // divide)
             _many_times(clinic, url, THREADS // divide, ROUNDS // divide or 1)
         complaints = [line for line in it.log.read_text().splitlines() if "locked" in line]
         assert not complaints, complaints[:3]
@@ -71,8 +73,8 @@ def _control(clinic: Clinic, url: str, threads: int) -> None:
     callers = Callers(clinic, url)
     callers.run([lambda one: one.book(clinic.people[0], clinic.start)] * threads, threads)
     doubled = overlaps()
-    print(f"  control, no guards: {callers.told()}; {doubled} pairs overlap")
-    assert doubled > 0, "Without guards nothing was booked twice: this drill cannot show a race."
+    print(f"  control, no guards: {callers.summary()}; {doubled} pairs overlap")
+    assert doubled > 0, "The control had no double booking: this drill cannot detect a race."
     _empty()
 
 
@@ -80,9 +82,29 @@ def _one_time(clinic: Clinic, url: str, threads: int) -> None:
     callers = Callers(clinic, url)
     jobs = threads * ATTEMPTS
     callers.run([lambda one: one.book(clinic.people[0], clinic.start)] * jobs, threads)
-    print(f"  one time, {threads} x {ATTEMPTS}: {callers.told()}")
+    print(f"  one time, {threads} x {ATTEMPTS}: {callers.summary()}")
     assert callers.statuses == {201: 1, 409: jobs - 1}
     assert overlaps() == 0
+    _empty()
+
+
+def _one_class(clinic: Clinic, url: str, threads: int, *, is_guarded: bool = True) -> None:
+    """As many at once as there are threads, for a class of twelve; of an Nth, at least two per seat."""
+    threads = max(threads, 2 * SEATS)
+    callers = Callers(clinic, url)
+    callers.run(
+        [lambda one: one.book(clinic.people[0], clinic.start, clinic.class_id)] * threads, threads
+    )
+    booked = _number("SELECT SUM(party_size) FROM appointments_appointment")
+    control = "" if is_guarded else "control, no guards: "
+    print(
+        f"  {control}{SEATS} seats, {threads} at once: {callers.summary()}; {booked} seats booked"
+    )
+    if is_guarded:
+        assert callers.statuses == {201: SEATS, 409: threads - SEATS}
+        assert booked == SEATS
+    else:
+        assert booked > SEATS, "The control was not overbooked: this drill cannot detect a race."
     _empty()
 
 
@@ -90,7 +112,7 @@ def _many_times(clinic: Clinic, url: str, threads: int, rounds: int) -> None:
     callers = Callers(clinic, url)
     callers.run([Caller.act_at_random] * (threads * rounds), threads)
     booked, events = _figures()
-    print(f"  {PEOPLE} people, {TIMES} overlapping times: {callers.told()}")
+    print(f"  {PEOPLE} people, {TIMES} overlapping times: {callers.summary()}")
     print(f"    {booked} booked, {events} events of it, {overlaps()} pairs overlap")
     assert set(callers.statuses) <= {200, 201, 404, 409, 412}, callers.statuses
     assert overlaps() == 0
@@ -98,13 +120,14 @@ def _many_times(clinic: Clinic, url: str, threads: int, rounds: int) -> None:
     _check_counters()
 
 
-# --- Callers -------------------------------------------------------------------------------------
+# --- Clients -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Clinic:
     key: str
     service_id: int
+    class_id: int
     people: list[int]
     customers: list[int]
     start: datetime
@@ -112,13 +135,13 @@ class Clinic:
 
 @dataclass
 class Callers:
-    """Threads that call at once, each on a connection of its own."""
+    """Concurrent client threads with one connection each."""
 
     clinic: Clinic
     url: str
     statuses: Counter[int] = field(default_factory=Counter)
     times: list[float] = field(default_factory=list)
-    standing: list[int] = field(default_factory=list)
+    not_cancelled: list[int] = field(default_factory=list)
     held: int = 0
     took: float = 0.0
 
@@ -137,7 +160,7 @@ class Callers:
             list(pool.map(work, range(threads)))
         self.took = time.monotonic() - began
 
-    def told(self) -> str:
+    def summary(self) -> str:
         times = sorted(self.times)
         p50, p99 = (times[int(len(times) * part)] * 1000 for part in (0.5, 0.99))
         counts = ", ".join(
@@ -153,29 +176,29 @@ class Caller:
         self.customer = self.clinic.customers[number % len(self.clinic.customers)]
         self.connection = http.client.HTTPConnection(urlsplit(callers.url).netloc, timeout=120)
 
-    def book(self, staff: int | None, start: datetime) -> None:
+    def book(self, staff: int | None, start: datetime, service: int | None = None) -> None:
         body = {
             "customer_id": self.customer,
-            "service_id": self.clinic.service_id,
+            "service_id": service or self.clinic.service_id,
             "staff_id": staff,
             "start_time": start.isoformat(),
         }
         data = self.call("POST", PATH, body)
         if data:
-            self.all.standing.append(data["id"])
+            self.all.not_cancelled.append(data["id"])
 
     def act_at_random(self) -> None:
         start = self.clinic.start + timedelta(minutes=7 * self.chance.randrange(TIMES))
         staff = self.chance.choice([None, *self.clinic.people])
         act = self.chance.random()
-        if act < 0.5 or not self.all.standing:
+        if act < 0.5 or not self.all.not_cancelled:
             self.book(staff, start)
         elif act < 0.7:
-            self.call("DELETE", f"{PATH}/{self.chance.choice(self.all.standing)}")
+            self.call("DELETE", f"{PATH}/{self.chance.choice(self.all.not_cancelled)}")
         elif act < 0.95:
             move: dict[str, Any] = {"start_time": start.isoformat()}
             move |= {"staff_id": staff} if staff else {}
-            self.call("PATCH", f"{PATH}/{self.chance.choice(self.all.standing)}", move)
+            self.call("PATCH", f"{PATH}/{self.chance.choice(self.all.not_cancelled)}", move)
         else:
             body = {"service_id": self.clinic.service_id, "start_time": start.isoformat()}
             held = self.call("POST", f"{PATH}/holds", body | {"expires_in_seconds": 60})
@@ -184,16 +207,16 @@ class Caller:
                 self.call("DELETE", f"{PATH}/holds/{held['id']}")
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """`data` of the answer, or None where it is a refusal."""
+        """`data` of the response; None for an error."""
         headers = {"X-API-Key": self.clinic.key, "Content-Type": "application/json"}
         began = time.monotonic()
         self.connection.request(method, path, json.dumps(body) if body else None, headers)
-        answer = self.connection.getresponse()
-        told = json.loads(answer.read())
+        response = self.connection.getresponse()
+        envelope = json.loads(response.read())
         self.all.times.append(time.monotonic() - began)
-        self.all.statuses[answer.status] += 1
-        assert answer.status < 500, told
-        return told.get("data")
+        self.all.statuses[response.status] += 1
+        assert response.status < 500, envelope
+        return envelope.get("data")
 
 
 # --- Servers and rows ----------------------------------------------------------------------------
@@ -204,7 +227,7 @@ def web(it: Rig) -> Any:
     port = free_port()
     process = it.web(port)
 
-    def answers() -> bool:
+    def responds() -> bool:
         try:
             probe = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
             probe.request("GET", "/healthz")
@@ -212,7 +235,7 @@ def web(it: Rig) -> Any:
         except OSError:
             return False
 
-    wait_until(answers, seconds=60, what="the web server answers")
+    wait_until(responds, seconds=60, what="the web server responds")
     yield f"http://127.0.0.1:{port}"
     process.stop()
 
@@ -242,18 +265,19 @@ def make_clinic() -> Clinic:
         business=business, per_minute=10**7, per_day=10**7, ends_at=now + timedelta(days=1)
     )
     service = factories.make_service(business, buffer_after_minutes=5)
+    group = factories.make_service(business, capacity=SEATS)
     people = [
-        factories.make_staff(business, services=[service], hours=["00:00-24:00"]).pk
+        factories.make_staff(business, services=[service, group], hours=["00:00-24:00"]).pk
         for _ in range(PEOPLE)
     ]
     customers = [factories.make_customer(business).pk for _ in range(7)]
     key = issue_api_key(business_id=business.pk, name="drill", now=now).secret
     start = (now + timedelta(days=2)).replace(hour=9, minute=0, second=0, microsecond=0)
-    return Clinic(key, service.pk, people, customers, start)
+    return Clinic(key, service.pk, group.pk, people, customers, start)
 
 
 def overlaps() -> int:
-    """Pairs of standing appointments of one person whose blocked ranges overlap."""
+    """Number of pairs of active appointments of one staff member whose busy ranges overlap."""
     return _number(
         "SELECT COUNT(*) FROM appointments_appointment a JOIN appointments_appointment b"
         " ON a.staff_id = b.staff_id AND a.id < b.id"
@@ -278,7 +302,7 @@ def _number(statement: str) -> int:
 
 
 def _check_counters() -> None:
-    """Every customer's figure is what counting says."""
+    """Compares every customer's counter with the rows."""
     from customers.models import Customer
 
     for customer in Customer.objects.all():

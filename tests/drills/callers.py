@@ -1,4 +1,4 @@
-"""Callers of the drills: many requests, from several processes at once."""
+"""HTTP clients of the drills: concurrent requests from several processes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Barrier
 
-# Of a process of `_pool`: where all of them wait for each other.
-_together_at: Barrier
+# Barrier of the processes of `_pool`, set in each of them.
+_barrier: Barrier
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One GET to be made."""
+    """One GET request."""
 
     url: str
     key: str
@@ -31,8 +31,8 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came; times in Unix seconds."""
+class Response:
+    """One response; times in Unix seconds."""
 
     url: str
     status: int
@@ -49,8 +49,8 @@ class Answer:
         return json.loads(self.body)
 
 
-def one_by_one(calls: Sequence[Call]) -> list[Answer]:
-    """Each after the other, on one connection."""
+def one_by_one(calls: Sequence[Call]) -> list[Response]:
+    """Sends the requests sequentially on one connection."""
     connection = _connect(calls[0])
     try:
         return [_make(connection, call) for call in calls]
@@ -60,23 +60,23 @@ def one_by_one(calls: Sequence[Call]) -> list[Answer]:
 
 def all_at_once(
     calls: Sequence[Call], *, processes: int, threads: int | None = None
-) -> list[Answer]:
-    """Shared out among processes, each of which makes its part at once, or with `threads`; all begin
-    when the last of them is ready."""
+) -> list[Response]:
+    """Splits the requests among processes, each of which sends its part with one thread per request, or
+    with `threads`; all start together."""
     parts = [list(calls[number::processes]) for number in range(processes)]
     if processes == 1:
         return _together(parts[0], threads)
-    answered = _pool(processes).map(_with_the_others, parts, [threads] * processes)
+    answered = _pool(processes).map(_after_barrier, parts, [threads] * processes)
     return [answer for part in answered for answer in part]
 
 
 def keep_calling(
     calls: Sequence[Call], *, seconds: float, threads: int, pause: float
-) -> list[Answer]:
-    """Makes the calls in turn, with a pause after each, until the time is over."""
+) -> list[Response]:
+    """Sends the requests in turn, with a pause after each, for `seconds`."""
     until = time.time() + seconds
 
-    def work(number: int) -> list[Answer]:
+    def work(number: int) -> list[Response]:
         connection = _connect(calls[0])
         answers = []
         while time.time() < until:
@@ -92,27 +92,27 @@ def keep_calling(
 
 @cache
 def _pool(processes: int) -> ProcessPoolExecutor:
-    """Kept: a process that starts takes more of the machine than the calls that it makes."""
+    """Cached, as starting a process costs more than the requests that it sends."""
     context = get_context("spawn")
     barrier = context.Barrier(processes)
     return ProcessPoolExecutor(processes, context, initializer=_wait_at, initargs=(barrier,))
 
 
 def _wait_at(barrier: Barrier) -> None:
-    global _together_at
-    _together_at = barrier
+    global _barrier
+    _barrier = barrier
 
 
-def _with_the_others(calls: Sequence[Call], threads: int | None) -> list[Answer]:
-    _together_at.wait()
+def _after_barrier(calls: Sequence[Call], threads: int | None) -> list[Response]:
+    _barrier.wait()
     return _together(calls, threads)
 
 
-def _together(calls: Sequence[Call], threads: int | None) -> list[Answer]:
+def _together(calls: Sequence[Call], threads: int | None) -> list[Response]:
     threads = min(threads or len(calls), len(calls))
     ready = threading.Barrier(threads)
 
-    def work(number: int) -> list[Answer]:
+    def work(number: int) -> list[Response]:
         connection = _connect(calls[0])
         connection.connect()
         ready.wait()
@@ -130,7 +130,7 @@ def _connect(call: Call) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
 
 
-def _make(connection: http.client.HTTPConnection, call: Call) -> Answer:
+def _make(connection: http.client.HTTPConnection, call: Call) -> Response:
     path = urlsplit(call.url).path
     sent = time.time()
     connection.request("GET", path, headers={"X-API-Key": call.key, **call.headers})
@@ -138,4 +138,4 @@ def _make(connection: http.client.HTTPConnection, call: Call) -> Answer:
     body = response.read()
     answered = time.time()
     headers = {name.lower(): value for name, value in response.getheaders()}
-    return Answer(call.url, response.status, headers, body, sent, answered)
+    return Response(call.url, response.status, headers, body, sent, answered)

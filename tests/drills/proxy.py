@@ -1,4 +1,4 @@
-"""A TCP proxy in front of a server, which can play one that is stopped or that never answers."""
+"""TCP proxy that simulates a stopped server or one that never responds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 
 class Proxy:
-    """`open`: passes bytes on. `closed`: hangs up at once. `silent`: takes all and says nothing."""
+    """`open` forwards bytes, `closed` closes every connection, `silent` reads and forwards nothing."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -44,9 +44,9 @@ class Proxy:
                 continue
             self._sockets |= {client, server}
             for source, sink in ((client, server), (server, client)):
-                threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
+                threading.Thread(target=self._forward, args=(source, sink), daemon=True).start()
 
-    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+    def _forward(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(65_536):
                 while self._state == "silent":

@@ -1,10 +1,10 @@
-"""The promises about quotas and keys, rehearsed at full size on real processes.
+"""Drill of quotas and API keys: the guarantees, checked at full size with real processes.
 
     make drill-quotas, or  python -m tests.servers python -m tests.drills.quotas [--only NAME]
 
-gunicorn with four processes, PostgreSQL, and a Redis of the drill's own, which it kills. Callers
-are several processes too. Each part prints what it measured and ends the drill where a promise is
-broken. About five minutes; one part, the minute's edge, takes two of them.
+gunicorn with four processes, PostgreSQL, and a separate Redis, which the drill kills. Clients are several
+processes too. Each part prints its measurements and ends the drill where a guarantee does not hold.
+Takes about five minutes, two of them for `window_boundary`.
 """
 
 from __future__ import annotations
@@ -32,14 +32,15 @@ LIST = "/api/v1/appointments"
 BUSINESS = "/api/v1/business"
 
 
-class Broken(Exception):
-    """A promise is."""
+class GuaranteeViolated(Exception):
+    """A measured value contradicts a guarantee."""
 
 
-def promise(kept: bool, text: str) -> None:
-    print(f"  {'kept  ' if kept else 'BROKEN'}  {text}", flush=True)
-    if not kept:
-        raise Broken(text)
+def guarantee(holds: bool, text: str) -> None:
+    """Prints the measurement. Raises GuaranteeViolated unless it `holds`."""
+    print(f"  {'ok    ' if holds else 'FAILED'}  {text}", flush=True)
+    if not holds:
+        raise GuaranteeViolated(text)
 
 
 # --- Parts -----------------------------------------------------------------------------------
@@ -52,57 +53,59 @@ def exactly_thirty(web: Web) -> None:
         answers = all_at_once([Call(web.url + LIST, key)] * 200, processes=4)
         statuses = Counter(answer.status for answer in answers)
         remaining = {one.headers["x-ratelimit-remaining"] for one in answers if one.status == 200}
-        usage = look(web, key)["usage"]
+        usage = business_of(web, key)["usage"]
         exact = statuses == {200: 30, 429: 170} and len(remaining) == 30
         exact = exact and usage["day"]["used"] == 30
         if not exact or number == 19:
-            promise(
+            guarantee(
                 exact,
                 f"round {number + 1}: {dict(statuses)}, {len(remaining)} different Remaining, "
                 f"the day charged {usage['day']['used']}",
             )
 
 
-def the_minutes_edge(web: Web) -> None:
-    """Hammers for over two minutes: never more than 30 in any 60 s."""
+def window_boundary(web: Web) -> None:
+    """Continuous requests for over two minutes: never more than 30 admitted in any 60 s."""
     key = new_key("starter")
     answers = keep_calling([Call(web.url + LIST, key)], seconds=130, threads=4, pause=0.05)
     admitted = sorted((one for one in answers if one.status == 200), key=lambda one: one.sent)
-    # An admission lies between sending and answering. 31 that lie within 60 s are a proof.
+    # A request was admitted between `sent` and `answered`; 31 within 60 s would prove a violation.
     most = max(
         sum(other.sent >= one.sent and other.answered < one.sent + 60 for other in admitted)
         for one in admitted
     )
-    promise(
+    guarantee(
         most <= 30 and len(admitted) in (89, 90, 91),
         f"{len(answers)} requests in 130 s, {len(admitted)} admitted, at most {most} in any 60 s",
     )
 
 
-def the_wait_is_right(web: Web) -> None:
-    """After sleeping exactly Retry-After the next call is admitted; a moment before, it is not."""
+def retry_after_is_exact(web: Web) -> None:
+    """After sleeping exactly Retry-After the next request is admitted; earlier it is not."""
     keys = [new_key("starter") for _ in range(10)]
     for key in keys:
         all_at_once([Call(web.url + LIST, key)] * 30, processes=1)
         time.sleep(0.137)
-    refused = one_by_one([Call(web.url + LIST, key) for key in keys])
+    rejected = one_by_one([Call(web.url + LIST, key) for key in keys])
     due = {
         key: answer.answered + int(answer.headers["retry-after"])
-        for key, answer in zip(keys, refused, strict=True)
+        for key, answer in zip(keys, rejected, strict=True)
     }
-    # Waits are rounded up by less than a second; the other half is for the way there.
+    # Retry-After is rounded up by less than a second; half a second is for the network.
     moments = [(at - 1.5, key, 429) for key, at in due.items()]
     moments += [(at, key, 200) for key, at in due.items()]
     right: Counter[int] = Counter()
     for at, key, status in sorted(moments):
         time.sleep(max(0.0, at - time.time()))
         right[status] += one_by_one([Call(web.url + LIST, key)])[0].status == status
-    waits = ", ".join(sorted({answer.headers["retry-after"] for answer in refused}))
-    promise(right[200] == 10, f"{right[200]} of 10 admitted after sleeping Retry-After ({waits} s)")
-    promise(right[429] == 10, f"{right[429]} of 10 still refused a second and a half earlier")
+    waits = ", ".join(sorted({answer.headers["retry-after"] for answer in rejected}))
+    guarantee(
+        right[200] == 10, f"{right[200]} of 10 admitted after sleeping Retry-After ({waits} s)"
+    )
+    guarantee(right[429] == 10, f"{right[429]} of 10 still rejected 1.5 s earlier")
 
 
-def shared_and_not_shared(web: Web) -> None:
+def quota_per_business(web: Web) -> None:
     """Two keys of one business share a quota; two businesses do not."""
     first = new_key("starter")
     second = another_key_of(first)
@@ -110,13 +113,13 @@ def shared_and_not_shared(web: Web) -> None:
     other = [Call(web.url + LIST, new_key("starter"))] * 30
     statuses = Counter(one.status for one in all_at_once(mixed, processes=2))
     others = Counter(one.status for one in all_at_once(other, processes=2))
-    promise(statuses == {200: 30, 429: 70}, f"two keys of one business: {dict(statuses)}")
-    promise(others == {200: 30}, f"another business meanwhile: {dict(others)}")
+    guarantee(statuses == {200: 30, 429: 70}, f"two keys of one business: {dict(statuses)}")
+    guarantee(others == {200: 30}, f"another business meanwhile: {dict(others)}")
 
 
-def a_change_holds_everywhere(web: Web) -> None:
-    """A revoked key, a narrowed one, a suspended business, another plan: at the next request on
-    every web process, though all of them remember the key."""
+def changes_apply_everywhere(web: Web) -> None:
+    """A revoked key, a key with fewer scopes, a suspended business, another plan: effective at the next
+    request in every web process, although all have seen the key."""
     from django.utils import timezone
 
     from kaivox.businesses import operations
@@ -154,59 +157,59 @@ def a_change_holds_everywhere(web: Web) -> None:
             before.update(one.status for one in all_at_once(calls, processes=1))
             change(ApiKey.objects.get(prefix=secret[:16]))
             after.update(one.status for one in all_at_once(calls, processes=1))
-        promise(
+        guarantee(
             before == {200: 800} and after == {status: 800},
             f"{name}: {dict(before)} before, {dict(after)} after, on {PROCESSES} processes",
         )
 
 
-def redis_dies(web: Web) -> None:
-    """kill -9 in mid-traffic, back after four seconds. Then a Redis that hangs."""
+def redis_outage(web: Web) -> None:
+    """Redis is killed under load and restarted after four seconds; then it hangs."""
     _outage(web, "killed", web.redis.kill, web.redis.start)
-    time.sleep(60)  # A process tells of an outage once a minute at most.
-    _outage(web, "hanging", web.redis.stop, web.redis.go_on)
+    time.sleep(60)  # a process logs at most one outage a minute
+    _outage(web, "hanging", web.redis.stop, web.redis.resume)
 
 
-def _outage(web: Web, name: str, away: Callable[[], None], back: Callable[[], None]) -> None:
+def _outage(web: Web, name: str, begin: Callable[[], None], end: Callable[[], None]) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    busy, small = new_key("enterprise", agreed=100_000), new_key("starter")
+    busy, small = new_key("enterprise", override=100_000), new_key("starter")
     calls = [Call(web.url + BUSINESS, busy), Call(web.url + LIST, small)]
     log_before = len(web.log())
     with ThreadPoolExecutor(1) as pool:
         traffic = pool.submit(keep_calling, calls, seconds=14, threads=6, pause=0.004)
         time.sleep(5)
-        away()
-        gone = time.time()
+        begin()
+        outage_start = time.time()
         time.sleep(4)
-        back()
-        returned = time.time()
+        end()
+        outage_end = time.time()
         answers = traffic.result()
     statuses = Counter(one.status for one in answers)
-    before = [one.took for one in answers if one.answered < gone]
-    during = [one.took for one in answers if gone <= one.sent and one.answered < returned]
-    after = [one.took for one in answers if one.sent > returned + 2.5]
-    promise(
+    before = [one.took for one in answers if one.answered < outage_start]
+    during = [one.took for one in answers if outage_start <= one.sent and one.answered < outage_end]
+    after = [one.took for one in answers if one.sent > outage_end + 2.5]
+    guarantee(
         all(status < 500 for status in statuses),
-        f"{name}: {len(answers):,} answers, none of 500 and above: {dict(statuses)}",
+        f"{name}: {len(answers):,} responses, no 5xx: {dict(statuses)}",
     )
     p99 = [percentile(times, 99) * 1000 for times in (before, during, after)]
-    promise(
+    guarantee(
         p99[1] <= p99[0] + 100,
-        f"{name}: p99 {p99[0]:.0f} ms before, {p99[1]:.0f} ms while away, {p99[2]:.0f} ms after",
+        f"{name}: p99 {p99[0]:.0f} ms before, {p99[1]:.0f} ms during the outage, {p99[2]:.0f} ms after",
     )
     admitted = sum(
-        one.status == 200 and one.url.endswith(LIST) and gone <= one.sent < returned
+        one.status == 200 and one.url.endswith(LIST) and outage_start <= one.sent < outage_end
         for one in answers
     )
-    promise(
+    guarantee(
         admitted <= 30 * PROCESSES,
-        f"{name}: the small business got {admitted} while away; the cap is 30 in each of "
+        f"{name}: the small business got {admitted} during the outage; the cap is 30 in each of "
         f"{PROCESSES} processes",
     )
     lines = web.log()[log_before:].splitlines()
-    warnings = sum("Redis is away" in line for line in lines)
-    promise(
+    warnings = sum("Redis is unavailable" in line for line in lines)
+    guarantee(
         1 <= warnings <= PROCESSES,
         f"{name}: {warnings} warnings in the log of {PROCESSES} processes, for one outage",
     )
@@ -214,41 +217,41 @@ def _outage(web: Web, name: str, away: Callable[[], None], back: Callable[[], No
         one.status
         for one in all_at_once([Call(web.url + LIST, new_key("starter"))] * 100, processes=2)
     )
-    promise(again == {200: 30, 429: 70}, f"{name}: exact again: {dict(again)}")
+    guarantee(again == {200: 30, 429: 70}, f"{name}: exact again: {dict(again)}")
 
 
-def guesses_tell_nothing(web: Web) -> None:
-    """10,000 random keys: one body, one set of headers; wrong and unknown take equally long."""
-    from kaivox.businesses import keys
+def uniform_rejections(web: Web) -> None:
+    """10,000 random keys: one body, one set of headers; wrong and unknown keys take equally long."""
+    from kaivox.businesses.auth import key_format
 
     def call(secret: str, number: int) -> Call:
         return Call(web.url + LIST, secret, {**_from(number), "X-Request-ID": "drill"})
 
-    random_keys = [keys.make_key(livemode=bool(number % 2)) for number in range(10_000)]
+    random_keys = [key_format.make_key(livemode=bool(number % 2)) for number in range(10_000)]
     guesses = [call(key, number) for number, key in enumerate(random_keys)]
     answers = all_at_once(guesses, processes=4, threads=4)
     shapes = {
         (one.status, one.body, tuple(sorted((k, v) for k, v in one.headers.items() if k != "date")))
         for one in answers
     }
-    promise(len(shapes) == 1, f"{len(answers):,} guesses, {len(shapes)} kind of answer")
+    guarantee(len(shapes) == 1, f"{len(answers):,} guesses, {len(shapes)} kind of response")
 
     known = new_key("starter")
 
     def with_known_prefix() -> str:
-        body = known[:16] + keys.make_key(livemode=True)[16:-6]
-        return body + keys._checksum(body)
+        body = known[:16] + key_format.make_key(livemode=True)[16:-6]
+        return body + key_format._checksum(body)
 
-    makers = {"wrong": with_known_prefix, "unknown": lambda: keys.make_key(livemode=True)}
+    makers = {"wrong": with_known_prefix, "unknown": lambda: key_format.make_key(livemode=True)}
     times: dict[str, list[float]] = {name: [] for name in makers}
     for number in range(3_000):
         for name, make in makers.items():
             guess = call(make(), 20_000 + 2 * number + (name == "wrong"))
             times[name] += [one.took for one in one_by_one([guess])]
-    medians = {name: statistics.median(taken) * 1e6 for name, taken in times.items()}
+    medians = {name: statistics.median(durations) * 1e6 for name, durations in times.items()}
     spread = statistics.quantiles(times["unknown"], n=4)
     noise = (spread[2] - spread[0]) * 1e6
-    promise(
+    guarantee(
         abs(medians["wrong"] - medians["unknown"]) < noise,
         f"medians: wrong {medians['wrong']:.0f} us, unknown {medians['unknown']:.0f} us; "
         f"half of all lie within {noise:.0f} us",
@@ -257,24 +260,24 @@ def guesses_tell_nothing(web: Web) -> None:
 
 PARTS = (
     exactly_thirty,
-    shared_and_not_shared,
-    a_change_holds_everywhere,
-    guesses_tell_nothing,
-    the_wait_is_right,
-    redis_dies,
-    the_minutes_edge,
+    quota_per_business,
+    changes_apply_everywhere,
+    uniform_rejections,
+    retry_after_is_exact,
+    redis_outage,
+    window_boundary,
 )
 
 
 def _from(number: int) -> dict[str, str]:
-    """An address of its own for each call: here it is not the address's limit that is rehearsed."""
+    """A separate address per request, so that the limit per address does not apply."""
     return {"X-Forwarded-For": f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"}
 
 
-# --- What the parts need ---------------------------------------------------------------------
+# --- Businesses and keys ---------------------------------------------------------------------
 
 
-def new_key(plan: str, *, agreed: int | None = None) -> str:
+def new_key(plan: str, *, override: int | None = None) -> str:
     """The key of a new business on `plan`."""
     from datetime import timedelta
 
@@ -288,9 +291,12 @@ def new_key(plan: str, *, agreed: int | None = None) -> str:
     business = create_business(
         name=name, slug=name, timezone="UTC", country="IN", currency="INR", plan=plan, now=now
     )
-    if agreed is not None:
+    if override is not None:
         QuotaOverride.objects.create(
-            business=business, per_minute=agreed, per_day=agreed, ends_at=now + timedelta(days=1)
+            business=business,
+            per_minute=override,
+            per_day=override,
+            ends_at=now + timedelta(days=1),
         )
     return issue_api_key(business_id=business.pk, name="drill", now=now).secret
 
@@ -305,8 +311,8 @@ def another_key_of(secret: str) -> str:
     return issue_api_key(business_id=business_id, name="second", now=timezone.now()).secret
 
 
-def look(web: Web, key: str) -> dict[str, dict[str, dict[str, int]]]:
-    """What `GET /business` tells."""
+def business_of(web: Web, key: str) -> dict[str, dict[str, dict[str, int]]]:
+    """`data` of `GET /business`."""
     found: dict[str, dict[str, dict[str, int]]] = one_by_one([Call(web.url + BUSINESS, key)])[
         0
     ].json()["data"]
@@ -343,15 +349,15 @@ def main() -> None:
             print(f"\n{part.__name__.replace('_', ' ')}: {(part.__doc__ or '').splitlines()[0]}")
             try:
                 part(web)
-            except Broken:
-                print("".join(f"  log: {line}\n" for line in web.complaints()))
+            except GuaranteeViolated:
+                print("".join(f"  log: {line}\n" for line in web.problems()))
                 raise
         connections.close_all()
-    print("\nEvery promise was kept.")
+    print("\nAll guarantees hold.")
 
 
 if __name__ == "__main__":
     try:
         main()
-    except Broken:
+    except GuaranteeViolated:
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""A Redis of the drill's own, to be killed and to be made to hang."""
+"""A separate Redis that a drill can kill and suspend."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class RedisServer:
         try:
             yield server
         finally:
-            server.go_on()
+            server.resume()
             server.kill()
 
     def start(self) -> None:
-        """Starts it, as empty as Redis without a disk is; returns when it answers."""
+        """Starts it empty, without persistence; returns when it responds."""
         arguments = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
         self._process = subprocess.Popen(
             [_program(), *arguments, "--dir", str(self._folder)],
@@ -58,10 +58,10 @@ class RedisServer:
             self._process.wait()
 
     def stop(self) -> None:
-        """It accepts connections and answers nothing."""
+        """Suspends it: connections are accepted, nothing is answered."""
         self._send(signal.SIGSTOP)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         self._send(signal.SIGCONT)
 
     def _send(self, number: signal.Signals) -> None:

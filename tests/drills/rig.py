@@ -1,4 +1,4 @@
-"""A database of its own, and the processes that work on it: what the drills are made with."""
+"""The environment of a drill: an empty database and the processes that use it."""
 
 from __future__ import annotations
 
@@ -15,36 +15,47 @@ from pathlib import Path
 
 import django
 
+from tests.drills import task_log
 from tests.stack import ROOT, empty_database
 
-_CELERY = [sys.executable, "-m", "celery", "--quiet", "-A", "kaivox"]
+_CELERY = [sys.executable, "-m", "celery", "--quiet", "-A", "tests.drills.celery_app"]
 _WORKER = [
     *_CELERY, "worker", "-P", "threads", "-c", "8", "-Q", "celery,webhooks",
-    "--without-gossip", "--without-mingle", "-l", "WARNING",
+    "--without-gossip", "--without-mingle",
 ]  # fmt: skip
 
 
 class Process:
-    """A child that can be killed and started again."""
+    """A child process that can be killed and restarted, with the environment of its first start."""
 
-    def __init__(self, command: list[str], log: Path) -> None:
+    def __init__(self, command: list[str], log: Path, **variables: str) -> None:
         self.command, self.log = command, log
+        self._environment = {**os.environ, **variables}
         self.start()
 
-    def start(self) -> None:
+    def start(self, **variables: str) -> None:
         with self.log.open("ab") as output:
-            self.child = subprocess.Popen(self.command, cwd=ROOT, stdout=output, stderr=output)
+            self.child = subprocess.Popen(
+                self.command,
+                cwd=ROOT,
+                env={**self._environment, **variables},
+                stdout=output,
+                stderr=output,
+            )
 
     def kill(self) -> None:
         self.child.kill()
         self.child.wait()
 
-    def stop(self) -> None:
+    def stop(self) -> bool:
+        """Sends SIGTERM; False where it had to be killed after 30 s."""
         self.child.send_signal(signal.SIGTERM)
         try:
             self.child.wait(30)
         except subprocess.TimeoutExpired:
             self.kill()
+            return False
+        return True
 
     @property
     def resident_mib(self) -> int:
@@ -56,31 +67,39 @@ class Rig:
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.folder, self._stack = folder, stack
         self.log = folder / "log"
+        self.tasks = task_log.Tasks(folder / "tasks")
 
     def worker(self) -> Process:
         return self._started([*_WORKER, "-n", f"{secrets.token_hex(4)}@drill"])
 
     def beat(self) -> Process:
-        schedule = self.folder / f"beat-{secrets.token_hex(4)}"
-        return self._started([*_CELERY, "beat", "--schedule", str(schedule), "--pidfile="])
+        return self._started([*_CELERY, "beat"])
 
     def web(self, port: int) -> Process:
-        os.environ |= {"HOST": "127.0.0.1", "PORT": str(port)}
+        address = {"HOST": "127.0.0.1", "PORT": str(port)}
         if not os.environ.get("DATABASE_URL"):
-            return self._started([sys.executable, "-m", "kaivox.web"])
+            return self._started([sys.executable, "-m", "kaivox.server.waitress"], **address)
         return self._started(
-            [sys.executable, "-m", "gunicorn", "--config", "kaivox/gunicorn.py", "kaivox.wsgi"]
+            [
+                sys.executable,
+                "-m",
+                "gunicorn",
+                "--config",
+                "kaivox/server/gunicorn.py",
+                "kaivox.wsgi",
+            ],
+            **address,
         )
 
-    def _started(self, command: list[str]) -> Process:
-        process = Process(command, self.log)
+    def _started(self, command: list[str], **variables: str) -> Process:
+        process = Process(command, self.log, **variables)
         self._stack.callback(process.stop)
         return process
 
 
 @contextmanager
 def rig(**variables: str) -> Iterator[Rig]:
-    """Sets this process and its children up on an empty, migrated database. Once per process."""
+    """Configures this process and its children for an empty, migrated database. Once per process."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kaivox-drill-")))
         os.environ |= {
@@ -88,8 +107,10 @@ def rig(**variables: str) -> Iterator[Rig]:
             "KAIVOX_VAR": str(folder / "var"),
             "HTTPS_ONLY": "0",
             "WEBHOOK_ALLOW_PRIVATE": "1",
+            task_log.VARIABLE: str(folder / "tasks"),
             **variables,
         }
+        (folder / "tasks").mkdir()
         if os.environ.get("DATABASE_URL"):
             url = stack.enter_context(empty_database(f"drill_{secrets.token_hex(4)}"))
             os.environ["DATABASE_URL"] = url
@@ -103,10 +124,10 @@ def rig(**variables: str) -> Iterator[Rig]:
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float, what: str) -> float:
-    """Returns how long it took. Raises AssertionError when it does not come true."""
-    begun = time.monotonic()
+    """Returns the seconds until `condition` was true. Raises AssertionError after `seconds`."""
+    started = time.monotonic()
     while not condition():
-        if time.monotonic() - begun > seconds:
+        if time.monotonic() - started > seconds:
             raise AssertionError(f"{what}: not within {seconds:.0f} s")
         time.sleep(0.1)
-    return time.monotonic() - begun
+    return time.monotonic() - started

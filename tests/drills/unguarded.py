@@ -1,5 +1,5 @@
-"""Settings for the drill's control: the product without the lock of the member of staff, and time
-between reading and writing. Never used by anything else."""
+"""Settings of the booking drill's control: without the lock of the staff member, and with a delay between
+the check and the write. Used by nothing else."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ from kaivox.settings import INSTALLED_APPS
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.drills.unguarded_app.Unguarded"]
 
 
-def take_the_guards_away() -> None:
+def remove_locking() -> None:
     from django.db import connection
 
-    from appointments import places
+    from appointments import reservations
     from staff.models import StaffQuerySet
 
-    check = places._refuse_by_rules
+    check = reservations._enforce_rules
 
-    def check_then_wait(*args: Any) -> None:
-        check(*args)
+    def check_and_wait(*args: Any) -> tuple[int, ...]:
+        resource_ids = check(*args)
         time.sleep(0.2)
+        return resource_ids
 
-    places._refuse_by_rules = check_then_wait
+    reservations._enforce_rules = check_and_wait
     StaffQuerySet.locked = lambda rows, **how: rows  # type: ignore[method-assign]
-    if connection.vendor == "sqlite":  # where a transaction alone is a lock
-        places.write_transaction = lambda **how: nullcontext()  # type: ignore[assignment]
+    if connection.vendor == "sqlite":  # where the transaction itself is a lock
+        reservations.write_transaction = lambda **how: nullcontext()  # type: ignore[assignment]
 
 
 @contextmanager
 def constraint_dropped(model: Any, constraint: Any) -> Iterator[None]:
-    """Without it until the block ends; by then the rows must be able to stand again."""
+    """Drops the constraint for the block; after it the rows must satisfy the constraint again."""
     from django.db import connection
 
     with connection.schema_editor() as editor:

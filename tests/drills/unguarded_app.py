@@ -1,3 +1,5 @@
+"""App that removes the locking of bookings when it is loaded (tests.drills.unguarded)."""
+
 from django.apps import AppConfig
 
 
@@ -6,6 +8,6 @@ class Unguarded(AppConfig):
     label = "unguarded"
 
     def ready(self) -> None:
-        from tests.drills.unguarded import take_the_guards_away
+        from tests.drills.unguarded import remove_locking
 
-        take_the_guards_away()
+        remove_locking()

@@ -1,4 +1,4 @@
-"""gunicorn as the drill needs it: four processes, one trusted proxy, its log in a file."""
+"""gunicorn for a drill: four processes, one trusted proxy, the log in a file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Web:
     def log(self) -> str:
         return self.log_file.read_text(encoding="utf-8", errors="replace")
 
-    def complaints(self) -> list[str]:
+    def problems(self) -> list[str]:
         """The last warnings and errors of its log."""
         lines = self.log().splitlines()
         return [line for line in lines if " WARNING " in line or " ERROR " in line][-20:]
@@ -57,7 +57,14 @@ def web_server(folder: Path, redis: RedisServer) -> Iterator[Web]:
     web = Web(f"http://127.0.0.1:{port}", redis, folder / "gunicorn.log")
     with web.log_file.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "--config", "kaivox/gunicorn.py", "kaivox.wsgi"],
+            [
+                sys.executable,
+                "-m",
+                "gunicorn",
+                "--config",
+                "kaivox/server/gunicorn.py",
+                "kaivox.wsgi",
+            ],
             cwd=ROOT,
             env=environment,
             stdout=log,

@@ -1,9 +1,9 @@
-"""Random requests made from openapi.json, against the server as it runs in production.
+"""Random requests generated from openapi.json, sent to a server as in production.
 
     make fuzz (ten minutes), or  python -m tests.servers python -m tests.fuzz --seconds 60
 
 Schemathesis, all its checks: valid and invalid data, sequences of calls along the document's
-links. No server error, no answer that the document does not know, no invalid data accepted.
+links. It fails on a server error, an undocumented response, or accepted invalid data.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.stack import ROOT, Stack, running_stack
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
-# A key of a demo business whose quota no run reaches; the quota is counted all the same.
+# A quota that no run reaches; requests are counted nevertheless.
 _PREPARE = """
 from datetime import timedelta
 from django.utils import timezone

@@ -1,4 +1,4 @@
-"""The browsable API without a script: who is shown what, and what never stands in the page."""
+"""The browsable API without scripts: what each caller sees, and what is never in the page."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def staff(business, browser):
 class TestForms:
     def test_programs_get_json(self, business, staff):
         for accept in ("*/*", "application/json", ""):
-            answer = Client.get(staff, "/api/v1/customers", headers={"Accept": accept})
-            assert answer["Content-Type"] == "application/json"
+            response = Client.get(staff, "/api/v1/customers", headers={"Accept": accept})
+            assert response["Content-Type"] == "application/json"
 
     def test_a_list_has_filters_a_form_pages_and_formats(self, business, staff):
         for _ in range(3):
@@ -47,7 +47,7 @@ class TestForms:
             'data-call="POST"',
             'href="/api/v1/customers?per_page=2&amp;segment=lead&amp;page=2"',
             'href="/api/v1/customers?per_page=2&amp;segment=lead&amp;format=csv"',
-            "Page 1 of 2, 3 in all",
+            "Page 1 of 2, 3 in total",
             'value="lead"',
         ):
             assert found in page
@@ -58,7 +58,7 @@ class TestForms:
         assert f'href="/api/v1/appointments/{appointment.pk}"' in page
         assert f'href="/api/v1/customers/{appointment.customer_id}"' in page
 
-    def test_a_form_shows_what_stands_there_and_guards_it(self, business, staff):
+    def test_a_form_has_current_values_and_the_etag(self, business, staff):
         customer = factories.make_customer(business, notes="Prefers <mornings>.")
         page = staff.read(f"/api/v1/customers/{customer.pk}")
         assert "Prefers &lt;mornings&gt;.</textarea>" in page
@@ -81,10 +81,10 @@ class TestForms:
         assert "segmnt" in page.content.decode()
 
     def test_a_page_is_never_taken_for_the_json(self, business, staff):
-        answer = staff.get("/api/v1/customers")
-        assert "ETag" not in answer
-        assert answer["Cache-Control"] == "no-store"
-        assert "Accept" in answer["Vary"]
+        response = staff.get("/api/v1/customers")
+        assert "ETag" not in response
+        assert response["Cache-Control"] == "no-store"
+        assert "Accept" in response["Vary"]
 
     def test_what_customers_write_is_only_text(self, business, staff):
         factories.make_customer(business, name="<script>alert(1)</script>")
@@ -94,14 +94,14 @@ class TestForms:
 class TestKeys:
     def test_a_key_in_the_url_never_lands_in_the_page(self, business, api_key, browser):
         page = browser.read(f"/api/v1/customers?api_key={api_key}&per_page=5")
-        assert "You call with the key" in page
+        assert "Signed in with the key" in page
         assert api_key not in page
 
     def test_a_session_remembers_which_key_and_not_the_key(self, business, api_key, browser):
-        answer = browser.post("/session/key", {"key": api_key, "next": "/api/v1/customers"})
-        assert answer["Location"] == "/api/v1/customers"
+        response = browser.post("/session/key", {"key": api_key, "next": "/api/v1/customers"})
+        assert response["Location"] == "/api/v1/customers"
         assert api_key not in str(dict(browser.session))
-        assert "You call with the key" in browser.read("/api/v1/customers")
+        assert "Signed in with the key" in browser.read("/api/v1/customers")
         browser.post("/session/key/forget")
         assert browser.get("/api/v1/customers").status_code == 401
 
@@ -118,11 +118,29 @@ class TestKeys:
         assert browser.get("/api/v1/customers").status_code == 403
 
     @pytest.mark.parametrize("key", ("", "kv_live_x", "kv_live_" + "0" * 38))
-    def test_a_wrong_one_is_refused(self, db, browser, key):
+    def test_an_invalid_key_is_rejected(self, db, browser, key):
         browser.post("/session/key", {"key": key, "next": "/api/v1/"})
         page = browser.read("/api/v1/")
         assert "This API key is not valid." in page
         assert "You are not signed in" in page
+
+    @pytest.mark.parametrize(
+        ("wanted", "location"),
+        (
+            ("/api/v1/calls", "/api/v1/calls"),
+            ("http://testserver/api/v1/calls", "http://testserver/api/v1/calls"),
+            ("foo", "/api/v1/"),
+            ("//evil.example", "/api/v1/"),
+            ("/\\evil.example", "/api/v1/"),
+            ("http://evil.example/", "/api/v1/"),
+            ("http://[", "/api/v1/"),
+            ("javascript:alert(1)", "/api/v1/"),
+            ("", "/api/v1/"),
+        ),
+    )
+    def test_returns_to_pages_of_this_host_alone(self, db, wanted, location):
+        response = Client().post("/session/key", {"key": "kv_live_x", "next": wanted})
+        assert (response.status_code, response["Location"]) == (302, location)
 
     def test_a_write_by_session_needs_its_token(self, business, api_key):
         client = Client(enforce_csrf_checks=True)
@@ -130,13 +148,13 @@ class TestKeys:
         token = client.cookies["csrftoken"].value
         client.post("/session/key", {"key": api_key, "csrfmiddlewaretoken": token})
         body = {"name": "Asha", "email": "asha@example.com"}
-        answer = client.post("/api/v1/customers", body, content_type="application/json")
-        assert answer.status_code == 403
+        response = client.post("/api/v1/customers", body, content_type="application/json")
+        assert response.status_code == 403
         token = {"X-CSRFToken": client.cookies["csrftoken"].value}
-        answer = client.post(
+        response = client.post(
             "/api/v1/customers", body, content_type="application/json", headers=token
         )
-        assert answer.status_code == 201
+        assert response.status_code == 201
 
 
 class TestActingAs:
@@ -159,5 +177,5 @@ class TestActingAs:
         client.force_login(factories.make_user(business, role="analyst"))
         assert client.get("/api/v1/customers").status_code == 200
         body = {"name": "Asha", "email": "asha@example.com"}
-        answer = client.post("/api/v1/customers", body, content_type="application/json")
-        assert answer.json()["code"] == "insufficient_scope"
+        response = client.post("/api/v1/customers", body, content_type="application/json")
+        assert response.json()["code"] == "insufficient_scope"

@@ -1,4 +1,4 @@
-"""What a new member of staff does without help, each in a real browser from the front page on."""
+"""Tasks of a new member of staff in a real browser, from the index page of the admin, by role and label only."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from appointments.operations import book_appointment
 from kaivox.businesses.models import Business
 from staff.models import Closure, StaffMember
 from tests import factories
+from tests.pages.conftest import follow
 from tests.webhooks.receivers import running_receiver
-from webhooks.dispatch import Dispatcher
+from webhooks.dispatcher import Dispatcher
 from webhooks.models import Delivery, Endpoint
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.once]
 
 
 @pytest.fixture(autouse=True)
@@ -55,79 +56,79 @@ def receiver(settings):
 
 def go_to(page, name: str) -> None:
     """From the front page to the list of that name."""
-    page.locator(".kx-apps th[scope=row]").get_by_role("link", name=name, exact=True).click()
-
-
-def choose_business(page, business) -> None:
-    """In a plain list of choices, or in one that is searched."""
-    field = page.locator("select[name=business]")
-    if "admin-autocomplete" not in (field.get_attribute("class") or ""):
-        field.select_option(label=business.name)
-        return
-    page.locator(".field-business .select2-selection").click()
-    page.locator(".select2-search__field").fill(business.name)
-    page.locator(".select2-results__option", has_text=business.name).click()
+    follow(
+        page.get_by_role("main").get_by_role("rowheader", name=name, exact=True).get_by_role("link")
+    )
 
 
 def save(page) -> None:
-    page.locator("input[name=_save]").click()
-    page.locator(".messagelist .success, .errornote").first.wait_for()
-    assert page.locator(".errornote").count() == 0, page.locator("#content").inner_text()
+    follow(page.get_by_role("button", name="Save", exact=True))
+    said(page, "was added successfully")
+
+
+def said(page, text: str) -> None:
+    """A message of success has `text`."""
+    page.get_by_role("listitem").get_by_text(text).wait_for()
+
+
+def search(page, name: str, choice: str) -> None:
+    """Chooses in a field whose choices are searched."""
+    page.get_by_role("combobox", name=name).click()
+    page.get_by_role("searchbox").last.fill(choice)
+    page.get_by_role("option", name=choice).click()
+
+
+def first_row(page):
+    """The link of the first row of a list."""
+    return page.get_by_role("main").get_by_role("rowheader").get_by_role("link").first
 
 
 class TestBusinesses:
     def test_create_one_with_hours_and_holidays(self, staff):
         page = staff
         go_to(page, "Businesses")
-        page.get_by_role("link", name="Add business").click()
-        for label, value in (
-            ("Name", "Corner Café"),
-            ("Slug", "corner-cafe"),
-            ("Timezone", "Europe/London"),
-            ("Country", "GB"),
-            ("Currency", "GBP"),
-        ):
-            page.get_by_label(label, exact=False).first.fill(value)
+        follow(page.get_by_role("link", name="Add business"))
+        page.get_by_label("Name:").fill("Corner Café")
+        page.get_by_label("Name:").press("Tab")  # suggests the slug
+        for name, value in (("Time", "Europe/London"), ("Country", "GB"), ("Currency", "GBP")):
+            page.get_by_label(re.compile(f"^{name}")).select_option(value)
         save(page)
         business = Business.objects.get(slug="corner-cafe")
 
         page.goto("/admin/staff/staffmember/add/")
-        choose_business(page, business)
-        page.locator("#id_name").fill("Nina")
-        page.get_by_text("Add another Working hours").click()
-        page.locator("#id_working_hours-0-weekday").select_option(label="Monday")
-        page.locator("#id_working_hours-0-start_minute").fill("09:00")
-        page.locator("#id_working_hours-0-end_minute").fill("17:30")
+        page.get_by_label("Name:").fill("Nina")
+        page.get_by_role("button", name="Add another Working hours").click()
+        hours = page.get_by_role("group", name="Working hours")
+        hours.get_by_label("Weekday").first.select_option(label="Monday")
+        hours.get_by_label("From").first.fill("09:00")
+        hours.get_by_label(re.compile("^To", re.IGNORECASE)).first.fill("17:30")
         save(page)
         hours = StaffMember.objects.get(name="Nina").working_hours.get()
         assert (hours.start_minute, hours.end_minute) == (540, 1050)
 
         page.goto("/admin/staff/closure/add/")
-        choose_business(page, business)
-        page.locator("#id_reason").fill("Christmas")
-        page.locator("#id_first_date").fill("2026-12-25")
-        page.locator("#id_last_date").fill("2026-12-26")
+        page.get_by_label("Reason").fill("Christmas")
+        page.get_by_label("First day").fill("2026-12-25")
+        page.get_by_label("Last day").fill("2026-12-26")
         save(page)
         assert Closure.objects.get().business == business
 
     def test_change_a_plan(self, staff, business):
         go_to(staff, "Businesses")
-        staff.get_by_role("link", name=business.name).click()
-        staff.get_by_role("link", name="Change plan").click()
+        follow(staff.get_by_role("link", name=business.name))
+        follow(staff.get_by_role("link", name="Change plan"))
         staff.get_by_label("Plan").select_option("pro")
-        staff.locator("form [type=submit]").last.click()
-        staff.locator(".messagelist .success").wait_for()
+        follow(staff.get_by_role("button", name="Change plan"))
         business.refresh_from_db()
         assert business.plan == "pro"
 
     def test_suspend_one(self, staff, business, api_key):
         go_to(staff, "Businesses")
-        staff.get_by_role("link", name=business.name).click()
-        staff.get_by_role("link", name="Suspend").click()
-        staff.locator("form [type=submit]").last.click()
-        staff.locator(".messagelist .success").wait_for()
-        answer = Client().get("/api/v1/services", headers={"X-API-Key": api_key})
-        assert answer.json()["code"] == "business_suspended"
+        follow(staff.get_by_role("link", name=business.name))
+        follow(staff.get_by_role("link", name="Suspend"))
+        follow(staff.get_by_role("button", name="Suspend"))
+        response = Client().get("/api/v1/services", headers={"X-API-Key": api_key})
+        assert response.json()["code"] == "business_suspended"
 
 
 class TestKeys:
@@ -136,18 +137,18 @@ class TestKeys:
         visitor.log_in(factories.make_user(business))
         page = visitor.open("/admin/")
         go_to(page, "API keys")
-        page.get_by_role("link", name="Add API key").click()
-        page.locator("#id_name").fill("Front desk")
-        page.locator("input[name=_save]").click()
+        follow(page.get_by_role("link", name="Add API key"))
+        page.get_by_label("Name:").fill("Front desk")
+        follow(page.get_by_role("button", name="Save", exact=True))
         page.get_by_role("button", name="Copy").click()
         key = page.evaluate("navigator.clipboard.readText()")
         assert re.fullmatch(r"kv_live_\w{38}", key)
-        answer = Client().get("/api/v1/business", headers={"X-API-Key": key})
-        assert answer.status_code == 200
+        response = Client().get("/api/v1/business", headers={"X-API-Key": key})
+        assert response.status_code == 200
         page.go_back()
         page.goto("/admin/businesses/apikey/")
-        page.get_by_role("link", name="Front desk").click()
-        page.locator("#apikey_form").wait_for()
+        follow(page.get_by_role("link", name="Front desk"))
+        page.get_by_role("heading", name="Front desk").wait_for()
         assert key not in page.content()
 
 
@@ -155,21 +156,20 @@ class TestWebhooks:
     def test_subscribe_test_and_read_the_delivery(self, owner, business, receiver):
         page = owner
         go_to(page, "Webhook endpoints")
-        page.get_by_role("link", name="Add webhook endpoint").click()
-        page.locator("#id_url").fill(receiver.url)
-        page.locator("input[name=_save]").click()
+        follow(page.get_by_role("link", name="Add webhook endpoint"))
+        page.get_by_label("URL").fill(receiver.url)
+        follow(page.get_by_role("button", name="Save", exact=True))
         page.get_by_role("button", name="Copy").wait_for()
         endpoint = Endpoint.objects.get()
-        assert page.locator("#secret").input_value() == endpoint.secret
+        assert page.get_by_role("textbox").input_value() == endpoint.secret
         page.goto("/admin/webhooks/endpoint/")
-        page.get_by_role("link", name=receiver.url).click()
-        page.get_by_role("link", name="Send test event").click()
-        page.locator("select").select_option("appointment.booked")
-        page.locator("form [type=submit]").last.click()
-        page.locator(".messagelist .success").wait_for()
+        follow(page.get_by_role("link", name=receiver.url))
+        follow(page.get_by_role("link", name="Send test event"))
+        page.get_by_label("Event type").select_option("appointment.booked")
+        follow(page.get_by_role("button", name="Send test event"))
         Dispatcher().run()
-        page.get_by_role("link", name="Its deliveries").click()
-        page.locator("#result_list tbody th a").first.click()
+        follow(page.get_by_role("link", name="Its deliveries"))
+        follow(first_row(page))
         page.get_by_text("X-KaiVox-Signature").first.wait_for()
         assert "succeeded" in page.content().lower()
 
@@ -184,19 +184,18 @@ class TestWebhooks:
         cache.clear()
         page = owner
         page.goto("/admin/")
-        page.get_by_role("link", name="1 delivery was given up").click()
+        follow(page.get_by_role("link", name="1 delivery failed"))
         page.get_by_text("connect_error").first.wait_for()
-        page.locator("#result_list tbody th a").first.click()
-        page.get_by_role("link", name="Send again").click()
-        page.locator("form [type=submit]").last.click()
-        page.locator(".messagelist .success").wait_for()
+        follow(first_row(page))
+        follow(page.get_by_role("link", name="Send again"))
+        follow(page.get_by_role("button", name="Send again"))
         Dispatcher().run()
         delivery.refresh_from_db()
         assert (delivery.status, delivery.last_http_status) == ("succeeded", 200)
 
 
 class TestAppointments:
-    def test_move_one_refused_with_the_reason_when_it_clashes(self, owner, business):
+    def test_move_one_with_the_reason_when_it_overlaps(self, owner, business):
         service = factories.make_service(business)
         person = factories.make_staff(business, services=[service])
         day = (timezone.now() + timedelta(days=4)).astimezone(business.zone)
@@ -213,16 +212,52 @@ class TestAppointments:
         )
         page = owner
         go_to(page, "Appointments")
-        page.locator(f"a[href*='/{first.pk}/change/']").first.click()
-        page.get_by_role("link", name="Move", exact=True).click()
-        page.locator("[name=time]").fill("12:00")
-        page.locator("form [type=submit]").last.click()
-        page.locator("#content").get_by_text("taken").first.wait_for()
-        page.locator("[name=time]").fill("14:30")
-        page.locator("form [type=submit]").last.click()
-        page.locator(".messagelist .success").wait_for()
+        follow(page.get_by_role("row", name=re.compile(", 10:00")).get_by_role("link").first)
+        follow(page.get_by_role("link", name="Move", exact=True))
+        page.get_by_label("Time:").fill("12:00")
+        follow(page.get_by_role("button", name="Move"))
+        page.get_by_text("is not free").first.wait_for()
+        page.get_by_role("group", name="Free times").get_by_role("button", name="14:30").click()
+        follow(page.get_by_role("button", name="Move"))
+        said(page, "Moved to")
         moved = Appointment.objects.get(pk=first.pk).start_time.astimezone(business.zone)
         assert f"{moved:%H:%M}" == "14:30"
+
+    def test_book_a_free_time_of_another_day(self, owner, business):
+        service = factories.make_service(business, name="Cleaning")
+        factories.make_staff(business, services=[service], hours={2: ["09:00-12:00"]})
+        factories.make_customer(business, name="Asha Rao")
+        page = owner
+        go_to(page, "Appointments")
+        follow(page.get_by_role("link", name="Add appointment"))
+        search(page, "Customer", "Asha Rao")
+        search(page, "Service", "Cleaning")
+        now = timezone.now().astimezone(business.zone)
+        wednesday = now.date() + timedelta(days=(2 - now.weekday()) % 7 + 7)
+        page.get_by_label("Day").fill(str(wednesday - timedelta(days=1)))
+        offer = page.get_by_role("group", name="Free times")
+        offer.get_by_text("Nothing is free on this day.").wait_for()
+        offer.get_by_role("button", name="09:00").click()
+        save(page)
+        booked = Appointment.objects.get().start_time.astimezone(business.zone)
+        assert (booked.date(), f"{booked:%H:%M}") == (wednesday, "09:00")
+
+    def test_book_a_gap_of_the_calendar(self, owner, business):
+        service = factories.make_service(business, name="Cleaning")
+        factories.make_staff(business, services=[service], name="Dr. Nair", hours=["09:00-12:00"])
+        factories.make_customer(business, name="Asha Rao")
+        page = owner
+        follow(page.get_by_role("link", name="Calendar", exact=True))
+        follow(page.get_by_role("link", name="Dr. Nair").first)
+        follow(page.get_by_role("link", name="Later"))
+        follow(page.get_by_role("link", name=re.compile("Book Dr. Nair, Tuesday .*, 10:00")))
+        assert page.get_by_label("Time", exact=False).first.input_value() == "10:00"
+        search(page, "Customer", "Asha Rao")
+        search(page, "Service", "Cleaning")
+        save(page)
+        booked = Appointment.objects.get()
+        local = booked.start_time.astimezone(business.zone)
+        assert (booked.staff.name, local.weekday(), f"{local:%H:%M}") == ("Dr. Nair", 1, "10:00")
 
 
 class TestCalls:
@@ -235,6 +270,6 @@ class TestCalls:
         )
         page = owner
         go_to(page, "Calls")
-        page.locator("#result_list tbody th a").first.click()
+        follow(first_row(page))
         page.get_by_text("A cleaning, please.").wait_for()
         page.get_by_text("Smile Dental, hello.").wait_for()

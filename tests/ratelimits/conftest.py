@@ -1,4 +1,4 @@
-"""Windows on a clock that the test sets: in memory, and in Redis where there is one."""
+"""Limiters on a clock that the test sets: in memory, and in Redis if configured."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import uuid
 import pytest
 from django.conf import settings
 
-from kaivox import redis_store
-from kaivox.redis_store import Breaker
-from ratelimits.memory_window import MemoryWindow
-from ratelimits.redis_window import RedisWindow
-from ratelimits.window import SECOND
+from kaivox import redis
+from kaivox.redis import CircuitBreaker
+from ratelimits.limiter import SECOND
+from ratelimits.memory_limiter import MemoryLimiter
+from ratelimits.redis_limiter import RedisLimiter
 
 # 2026-01-05T12:00:00Z
 NOON = 1_767_614_400 * SECOND
@@ -19,8 +19,8 @@ NOON = 1_767_614_400 * SECOND
 KINDS = ["memory", "redis"] if settings.REDIS_URL else ["memory"]
 
 
-class HandClock:
-    """A clock that stands until it is set."""
+class ManualClock:
+    """A clock that moves only when the test advances it."""
 
     def __init__(self, now: int = NOON) -> None:
         self.now = now
@@ -28,22 +28,22 @@ class HandClock:
     def __call__(self) -> int:
         return self.now
 
-    def passes(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         self.now += round(seconds * SECOND)
 
 
-def make_window(kind, clock):
+def make_limiter(kind, clock):
     if kind == "memory":
-        return MemoryWindow(clock=clock)
+        return MemoryLimiter(clock=clock)
     prefix = f"test:{uuid.uuid4().hex}"
-    return RedisWindow(redis_store.client(), Breaker(), prefix=prefix, clock=clock)
+    return RedisLimiter(redis.client(), CircuitBreaker(), prefix=prefix, clock=clock)
 
 
 @pytest.fixture
-def hand_clock():
-    return HandClock()
+def manual_clock():
+    return ManualClock()
 
 
 @pytest.fixture(params=KINDS)
-def window(request, hand_clock):
-    return make_window(request.param, hand_clock)
+def limiter(request, manual_clock):
+    return make_limiter(request.param, manual_clock)

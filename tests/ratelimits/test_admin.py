@@ -1,4 +1,4 @@
-"""The admin's pages of quotas."""
+"""Admin of quotas."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from ratelimits.charts import Bar, bar_chart
+from kaivox.admin.charts import Bar, bar_chart
 from ratelimits.models import DailyUsage, QuotaOverride
 from tests.factories import make_user
+
+pytestmark = pytest.mark.once_in_production
 
 LIST = reverse("admin:ratelimits_businessusage_changelist")
 
@@ -49,21 +51,21 @@ def used(business):
     return business
 
 
-class TestPageOfABusiness:
+class TestBusinessPage:
     def test_draws_thirty_days(self, root, used):
         page = root.get(page_of(used)).content.decode()
 
         assert page.count("<g><title>") == 30
-        assert "1,029 requests, 29 refused, peak 30 a minute" in page
+        assert "1,029 requests, 29 rejected, peak 30 per minute" in page
         assert "1,039 requests" not in page
-        assert "500 a minute, 100,000 a day" in page
+        assert "500 per minute, 100,000 per day" in page
 
     def test_shows_what_is_used_this_minute_without_using(self, root, business, client):
         client.get("/api/v1/appointments")
         pages = [root.get(page_of(business)).content.decode() for _ in range(2)]
 
         assert all("1 used, 499 left" in page for page in pages)
-        assert "1 used, 99,999 left, 0 refused; peak 1 a minute" in pages[0]
+        assert "1 used, 99,999 left, 0 rejected; peak 1 per minute" in pages[0]
 
     def test_cannot_be_changed(self, root, business):
         assert root.post(page_of(business), {"name": "x"}).status_code == 403
@@ -83,7 +85,7 @@ class TestList:
         assert "Stranger" not in page
 
 
-class TestAgreement:
+class TestQuotaOverride:
     FORM = {
         "per_minute": 900,
         "per_day": 250_000,
@@ -92,23 +94,23 @@ class TestAgreement:
         "reason": "launch",
     }
 
-    def test_holds_from_the_next_request_on(self, root, business, client):
+    def test_applies_from_the_next_request_on(self, root, business, client):
         root.post(act(business, "agree"), self.FORM)
-        agreed = client.get("/api/v1/appointments")["X-RateLimit-Limit"]
+        overridden = client.get("/api/v1/appointments")["X-RateLimit-Limit"]
         page = root.get(page_of(business)).content.decode()
         root.post(act(business, "end"))
 
-        assert agreed == "900"
-        assert "900 a minute, 250,000 a day, agreed until 2199-01-31" in page
+        assert overridden == "900"
+        assert "900 per minute, 250,000 per day, overridden until 2199-01-31" in page
         assert client.get("/api/v1/appointments")["X-RateLimit-Limit"] == "500"
 
-    def test_is_refused_at_the_form(self, root, business):
-        answer = root.post(act(business, "agree"), {**self.FORM, "ends_at_0": "2001-01-31"})
+    def test_is_validated_by_the_form(self, root, business):
+        response = root.post(act(business, "agree"), {**self.FORM, "ends_at_0": "2001-01-31"})
 
-        assert "This is in the past." in answer.content.decode()
+        assert "This is in the past." in response.content.decode()
         assert not QuotaOverride.objects.exists()
 
-    def test_is_not_the_owners_to_make(self, business):
+    def test_is_forbidden_to_owners(self, business):
         client = log_in(make_user(business))
 
         assert client.post(act(business, "agree"), self.FORM).status_code == 403

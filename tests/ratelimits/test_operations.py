@@ -1,4 +1,4 @@
-"""Daily totals, letters, and quotas agreed with a business."""
+"""Daily totals, quota warnings and quota overrides."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from django.utils import timezone
 
 from kaivox.businesses.models import AuditEntry
 from kaivox.errors import Invalid, NotFound
-from ratelimits import stores, tasks
+from ratelimits import backends, tasks
+from ratelimits.backends import current_limiter, of_business
+from ratelimits.limiter import Quota
 from ratelimits.models import DailyUsage, QuotaOverride
 from ratelimits.operations import (
-    agree_quota,
-    end_agreed_quota,
+    clear_quota_override,
+    flush_usage,
     prune_usage,
-    warn_businesses,
-    write_down_usage,
+    send_quota_warnings,
+    set_quota_override,
 )
-from ratelimits.stores import current_window, of_business
-from ratelimits.window import Quota
 from tests.factories import make_business, make_key
 from tests.ratelimits.conftest import NOON
 
@@ -34,53 +34,53 @@ def starter(db):
 
 def use(business, times):
     for _ in range(times):
-        current_window().take(of_business(business.pk), Quota(3, 100))
+        current_limiter().take(of_business(business.pk), Quota(3, 100))
 
 
-class TestWriteDownUsage:
-    def test_keeps_a_row_a_day(self, starter, other_business):
+class TestFlushUsage:
+    def test_stores_a_row_per_day(self, starter, other_business):
         use(starter, 5)
         now = timezone.now()
-        changed = write_down_usage(now=now)
+        changed = flush_usage(now=now)
         row = DailyUsage.objects.get()
 
         assert changed == 1
         assert (row.business, row.day) == (starter, now.date())
         assert (row.admitted, row.refused, row.peak_minute) == (3, 2, 3)
 
-    def test_writes_nothing_where_nobody_called(self, starter):
-        assert write_down_usage(now=timezone.now()) == 0
+    def test_stores_nothing_without_requests(self, starter):
+        assert flush_usage(now=timezone.now()) == 0
 
-    def test_is_a_task_with_redis_alone(self, starter, settings):
+    def test_is_a_task_only_with_redis(self, starter, settings):
         use(starter, 5)
-        tasks.write_down_usage()
+        tasks.flush_usage()
         tasks.prune_usage()
 
         assert DailyUsage.objects.exists() == bool(settings.REDIS_URL)
 
-    def test_again_changes_nothing(self, starter):
+    def test_is_idempotent(self, starter):
         use(starter, 5)
-        write_down_usage(now=timezone.now())
+        flush_usage(now=timezone.now())
 
-        assert write_down_usage(now=timezone.now()) == 0
+        assert flush_usage(now=timezone.now()) == 0
 
-    def test_totals_never_shrink(self, starter, window):
+    def test_totals_never_shrink(self, starter, limiter):
         DailyUsage.objects.create(business=starter, day=AT.date(), admitted=900, refused=1)
         for _ in range(5):
-            window.take(of_business(starter.pk), Quota(3, 100))
-        write_down_usage(now=AT, window=window)
+            limiter.take(of_business(starter.pk), Quota(3, 100))
+        flush_usage(now=AT, limiter=limiter)
         row = DailyUsage.objects.get()
 
         assert (row.admitted, row.refused) == (900, 2)
 
-    def test_drops_from_the_store_days_that_are_over(self, starter, window):
-        window.take(of_business(starter.pk), Quota(3, 100))
-        write_down_usage(now=AT + timedelta(days=2), window=window)
-        written = DailyUsage.objects.get()
+    def test_discards_past_days_from_the_limiter(self, starter, limiter):
+        limiter.take(of_business(starter.pk), Quota(3, 100))
+        flush_usage(now=AT + timedelta(days=2), limiter=limiter)
+        stored = DailyUsage.objects.get()
 
-        assert (written.day, written.admitted) == (AT.date(), 1)
-        kept = window.usage([of_business(starter.pk)])[of_business(starter.pk)]
-        assert kept == [] or type(window).__name__ == "MemoryWindow"
+        assert (stored.day, stored.admitted) == (AT.date(), 1)
+        remaining = limiter.usage([of_business(starter.pk)])[of_business(starter.pk)]
+        assert remaining == [] or type(limiter).__name__ == "MemoryLimiter"
 
 
 class TestPruneUsage:
@@ -91,29 +91,29 @@ class TestPruneUsage:
         assert prune_usage(now=AT) == 1
 
 
-class TestWarnBusinesses:
+class TestSendQuotaWarnings:
     def warn(self, starter, admitted):
         DailyUsage.objects.update_or_create(
             business=starter, day=AT.date(), defaults={"admitted": admitted}
         )
-        return warn_businesses(now=AT)
+        return send_quota_warnings(now=AT)
 
-    def test_writes_at_80_and_at_100_percent_once_each(self, starter, mailoutbox):
+    def test_are_sent_at_80_and_100_percent_once_each(self, starter, mailoutbox):
         sent = [self.warn(starter, used) for used in (3999, 4000, 4500, 5000, 5000)]
 
         assert sent == [0, 1, 0, 1, 0]
-        assert [letter.to for letter in mailoutbox] == [["owner@example.com"]] * 2
+        assert [email.to for email in mailoutbox] == [["owner@example.com"]] * 2
         assert "80 %" in mailoutbox[0].subject
-        assert "4000 of the 5000 API requests" in mailoutbox[0].body
+        assert "4000 of its 5000 API requests" in mailoutbox[0].body
         assert "100 %" in mailoutbox[1].subject
 
-    def test_writes_to_nobody_without_an_address(self, starter, mailoutbox):
+    def test_are_not_sent_without_an_address(self, starter, mailoutbox):
         starter.contact_email = ""
         starter.save()
 
         assert self.warn(starter, 5000) == 0
 
-    def test_writes_again_where_the_letter_did_not_go(self, starter, settings, mailoutbox):
+    def test_are_sent_again_after_a_mail_error(self, starter, settings, mailoutbox):
         settings.EMAIL_BACKEND = "tests.ratelimits.test_operations.BrokenBackend"
         failed = self.warn(starter, 4000)
         settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
@@ -131,7 +131,7 @@ class BrokenBackend:
 
 class TestAgreeQuota:
     def agree(self, business_id, **values):
-        return agree_quota(
+        return set_quota_override(
             **{
                 "business_id": business_id,
                 "per_minute": 50,
@@ -151,8 +151,8 @@ class TestAgreeQuota:
 
     def test_leaves_a_row_of_audit(self, starter):
         self.agree(starter.pk)
-        end_agreed_quota(business_id=starter.pk, now=AT)
-        end_agreed_quota(business_id=starter.pk, now=AT)
+        clear_quota_override(business_id=starter.pk, now=AT)
+        clear_quota_override(business_id=starter.pk, now=AT)
 
         actions = list(AuditEntry.objects.order_by("pk").values_list("action", flat=True))
         assert actions == ["quota.agreed", "quota.ended"]
@@ -160,26 +160,26 @@ class TestAgreeQuota:
     @pytest.mark.parametrize(
         ("field", "value"), (("per_minute", 0), ("per_day", 0), ("ends_at", AT))
     )
-    def test_refuses_what_makes_no_sense(self, starter, field, value):
-        with pytest.raises(Invalid) as refusal:
+    def test_rejects_invalid_values(self, starter, field, value):
+        with pytest.raises(Invalid) as error:
             self.agree(starter.pk, **{field: value})
 
-        assert field in refusal.value.errors
+        assert field in error.value.errors
 
-    def test_refuses_an_unknown_business(self, db):
+    def test_rejects_an_unknown_business(self, db):
         with pytest.raises(NotFound):
             self.agree(10**6)
 
 
-@pytest.mark.skipif(bool(settings.REDIS_URL), reason="with Redis a task writes them")
+@pytest.mark.skipif(bool(settings.REDIS_URL), reason="with Redis a task stores them")
 class TestEmbeddedTotals:
-    def test_are_written_after_an_answer_and_read_at_the_next_start(
-        self, starter, client_of, settings, monkeypatch
+    def test_are_stored_after_a_response_and_read_at_the_next_start(
+        self, starter, client_of, settings
     ):
-        settings.USAGE_WRITTEN_EVERY_SECONDS = 0
+        settings.USAGE_FLUSH_SECONDS = 0
         client = client_of(make_key(starter))
         client.get("/api/v1/appointments")
-        monkeypatch.setattr(stores, "_window", None)  # as in a process that begins
+        backends.reset_limiter()  # as in a new process
         usage = client.get("/api/v1/business").json()["data"]["usage"]
 
         assert DailyUsage.objects.get().day == timezone.now().date()

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from staff.clock import format_clock, parse_clock
+from kaivox.api.values import parse_wall_time
 from staff.hours import (
     ClosedPeriod,
     Schedule,
@@ -19,8 +19,11 @@ from staff.hours import (
     weekly_hours,
     working_windows,
 )
+from staff.intervals import merged, without
 from staff.local_time import LocalDays
-from staff.ranges import merged, without
+from staff.minute_of_day import format_clock
+
+pytestmark = pytest.mark.once
 
 MONDAY = date(2026, 3, 2)
 KOLKATA = LocalDays(ZoneInfo("Asia/Kolkata"))
@@ -36,15 +39,15 @@ def local(ranges, days=KOLKATA) -> list[str]:
 class TestClock:
     @pytest.mark.parametrize(("text", "minute"), (("09:30", 570), ("0:00", 0), ("24:00", 1440)))
     def test_reads_wall_times(self, text, minute):
-        assert parse_clock(text) == minute
-        assert parse_clock(format_clock(minute)) == minute
+        assert parse_wall_time(text) == minute
+        assert parse_wall_time(format_clock(minute)) == minute
 
     @pytest.mark.parametrize(
         "text", ("24:01", "24:30", "09:60", "9", "", "-1:00", "٠٩:٣٠", "09:30:10")
     )
-    def test_refuses_what_no_clock_shows(self, text):
+    def test_rejects_what_no_clock_shows(self, text):
         with pytest.raises(ValueError, match="HH:MM"):
-            parse_clock(text)
+            parse_wall_time(text)
 
 
 class TestRanges:
@@ -71,7 +74,7 @@ class TestWorkingWindows:
         schedule = Schedule(weekly_hours(hours, breaks), overrides_by_date(overrides))
         return local(working_windows(schedule, KOLKATA, MONDAY, last))
 
-    def test_have_breaks_as_gaps(self):
+    def test_exclude_breaks(self):
         windows = self.windows([(0, 540, 1020)], [(0, 780, 840)])
         assert windows == ["Mon 09:00 - Mon 13:00", "Mon 14:00 - Mon 17:00"]
 
@@ -82,14 +85,14 @@ class TestWorkingWindows:
         windows = self.windows([(0, 1080, 1440), (1, 0, 120)], last=date(2026, 3, 3))
         assert windows == ["Mon 18:00 - Tue 02:00"]
 
-    def test_give_way_to_an_override_breaks_included(self):
+    def test_are_replaced_by_an_override_with_their_breaks(self):
         windows = self.windows([(0, 540, 1020)], [(0, 660, 690)], [(MONDAY, 600, 720)])
         assert windows == ["Mon 10:00 - Mon 12:00"]
 
     def test_are_none_on_a_day_off(self):
         assert self.windows([(0, 540, 1020)], (), [(MONDAY, None, None)]) == []
 
-    def test_over_a_jump_keep_their_wall_times(self):
+    def test_keep_their_local_times_when_the_clocks_change(self):
         new_york = LocalDays(ZoneInfo("America/New_York"))
         schedule = Schedule({6: [(60, 240)]})
         spring = working_windows(schedule, new_york, date(2026, 3, 8), date(2026, 3, 8))
@@ -153,7 +156,7 @@ class TestProblems:
             ([], [(4, 0, 60)], "Friday's break 00:00-01:00 is outside the working hours."),
         ),
     )
-    def test_of_a_week_are_told(self, hours, breaks, problem):
+    def test_of_a_week_are_reported(self, hours, breaks, problem):
         assert schedule_problem(hours, breaks) == problem
 
     @pytest.mark.parametrize(
@@ -171,5 +174,5 @@ class TestProblems:
             ),
         ),
     )
-    def test_of_overrides_are_told(self, rows, problem):
+    def test_of_overrides_are_reported(self, rows, problem):
         assert override_problem(rows) == problem

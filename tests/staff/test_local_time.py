@@ -1,4 +1,4 @@
-"""Wall times on the days on which clocks jump."""
+"""Local times on days on which the clocks change."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from staff.local_time import LocalDays, instant_of, is_skipped
+
+pytestmark = pytest.mark.once
 
 
 def shown(instant: int) -> str:
@@ -67,7 +69,7 @@ class TestLocalDays:
         assert (end - start) / 3600 == hours
 
     @pytest.mark.parametrize("zone", ("Europe/London", "Australia/Lord_Howe", "Africa/Cairo"))
-    def test_the_short_way_is_the_long_way(self, zone):
+    def test_the_shortcut_equals_the_general_case(self, zone):
         days = LocalDays(ZoneInfo(zone))
         for number in range(366):
             day = date(2026, 1, 1) + timedelta(days=number)

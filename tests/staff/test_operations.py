@@ -1,4 +1,4 @@
-"""Hours, time off and closures: what is refused, and what waits for whom."""
+"""Hours, time off and closures: what is rejected, and which locks are acquired."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from kaivox.errors import NotFound
+from services.models import Service
 from staff import operations
 from staff.models import Break, Closure, DateOverride, TimeOff, WorkingHours
 from staff.operations import ImpossibleHours
@@ -38,10 +39,30 @@ class TestSetWeeklyHours:
             ([(0, 540, 720)], [(0, 700, 780)], "outside the working hours"),
         ),
     )
-    def test_refuses_what_cannot_be_and_changes_nothing(self, person, hours, breaks, words):
+    def test_rejects_contradictions_and_changes_nothing(self, person, hours, breaks, words):
         with pytest.raises(ImpossibleHours, match=words):
             operations.set_weekly_hours(staff=person, hours=hours, breaks=breaks)
         assert WorkingHours.objects.count() == 7
+
+
+class TestCopyWeekday:
+    def test_copies_hours_and_breaks_to_other_days_and_leaves_the_rest(self, person):
+        operations.set_weekly_hours(
+            staff=person,
+            hours=[(0, 540, 720), (0, 780, 1020), (1, 600, 660), (4, 480, 600)],
+            breaks=[(0, 600, 615), (1, 610, 620)],
+        )
+        operations.copy_weekday(staff=person, source=0, targets=[0, 1, 2])
+        columns = ("weekday", "start_minute", "end_minute")
+        hours = set(person.working_hours.values_list(*columns))
+        windows = ((540, 720), (780, 1020))
+        assert hours == {(day, *window) for day in range(3) for window in windows} | {(4, 480, 600)}
+        assert set(person.breaks.values_list(*columns)) == {(day, 600, 615) for day in range(3)}
+
+    def test_of_a_day_off_makes_days_off(self, person):
+        operations.set_weekly_hours(staff=person, hours=[(0, 540, 720)])
+        operations.copy_weekday(staff=person, source=6, targets=[0])
+        assert not person.working_hours.exists()
 
 
 class TestSetHoursOn:
@@ -56,7 +77,7 @@ class TestSetHoursOn:
         operations.set_hours_on(staff=person, day=self.DAY, windows=[])
         assert DateOverride.objects.get().start_minute is None
 
-    def test_refuses_windows_that_overlap(self, person):
+    def test_rejects_windows_that_overlap(self, person):
         with pytest.raises(ImpossibleHours, match="overlap"):
             operations.set_hours_on(staff=person, day=self.DAY, windows=[(600, 720), (700, 840)])
 
@@ -69,11 +90,11 @@ class TestTimeOff:
         )
         assert TimeOff.objects.get().reason == "Course"
 
-    def test_that_ends_before_it_starts_is_refused(self, person):
+    def test_that_ends_before_it_starts_is_rejected(self, person):
         noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
-        with pytest.raises(ImpossibleHours) as refusal:
+        with pytest.raises(ImpossibleHours) as caught:
             operations.add_time_off(staff=person, start=noon, end=noon)
-        assert list(refusal.value.errors) == ["end_time"]
+        assert list(caught.value.errors) == ["end_time"]
 
 
 class TestOfferServices:
@@ -83,12 +104,21 @@ class TestOfferServices:
         operations.offer_services(staff=person, services=services[:1])
         assert list(person.services.all()) == services[:1]
 
+    def test_moves_updated_at_of_the_services_that_change(self, person):
+        unchanged, removed, added = (factories.make_service(person.business) for _ in range(3))
+        operations.offer_services(staff=person, services=[unchanged, removed])
+        before = dict(Service.objects.values_list("pk", "updated_at"))
+        operations.offer_services(staff=person, services=[unchanged, added])
+        after = dict(Service.objects.values_list("pk", "updated_at"))
+        moved = {pk for pk in after if after[pk] > before[pk]}
+        assert moved == {removed.pk, added.pk}
+
 
 class TestScheduleChange:
     def test_of_another_business_is_not_found(self, person, other_business):
         change = operations.schedule_change(business_id=other_business.pk, staff_id=person.pk)
         with pytest.raises(NotFound), change:
-            pytest.fail("It must not begin.")
+            pytest.fail("The context must not be entered.")
 
 
 class TestClosures:
@@ -112,7 +142,7 @@ class TestClosures:
             (date(2026, 3, 2), date(2026, 3, 2), 600, 600),
         ),
     )
-    def test_that_end_before_they_start_are_refused(self, business, first, last, begin, end):
+    def test_that_end_before_they_start_are_rejected(self, business, first, last, begin, end):
         with pytest.raises(ImpossibleHours):
             operations.close_business(
                 business=business,

@@ -1,4 +1,4 @@
-"""Receivers on loopback: one that keeps what it gets, and hostile ones on raw sockets."""
+"""Receivers on loopback: one that records requests, and hostile ones on raw sockets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -29,7 +29,7 @@ class Reply:
 
 
 class Receiver(ThreadingHTTPServer):
-    """Answers `replies` one after another, then the last one for ever."""
+    """Sends `replies` in order, then repeats the last one."""
 
     daemon_threads = True
     request_queue_size = 512
@@ -39,13 +39,14 @@ class Receiver(ThreadingHTTPServer):
         self.requests: list[Request] = []
         self.replies: list[Reply] = [Reply()]
         self.connections = 0
+        self.before_accept: Callable[[], None] = lambda: None
         self._arrived = threading.Condition()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}/hook"
 
-    def answer(self, *replies: Reply | int) -> None:
+    def respond_with(self, *replies: Reply | int) -> None:
         self.replies = [Reply(reply) if isinstance(reply, int) else reply for reply in replies]
 
     def take(self, request: Request) -> Reply:
@@ -55,16 +56,17 @@ class Receiver(ThreadingHTTPServer):
             return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
 
     def wait_for(self, count: int, *, seconds: float = 10) -> list[Request]:
-        """The requests so far, once there are `count` of them."""
+        """The requests so far, once there are `count` of them. Fails after `seconds`."""
         with self._arrived:
             enough = self._arrived.wait_for(lambda: len(self.requests) >= count, seconds)
         assert enough, f"{len(self.requests)} of {count} requests came"
         return self.requests
 
     def handle_error(self, *args: Any) -> None:
-        """A sender that was killed in the middle is what some tests are about."""
+        """Silent: some tests kill the sender during a request."""
 
     def get_request(self) -> Any:
+        self.before_accept()
         self.connections += 1
         return super().get_request()
 
@@ -74,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Receiver
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         request = Request(self.path, dict(self.headers.items()), body, time.monotonic())
         reply = self.server.take(request)
         time.sleep(reply.delay)
@@ -84,6 +86,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(reply.body)))
         self.end_headers()
         self.wfile.write(reply.body)
+
+    do_GET = do_POST
 
     def log_message(self, *args: Any) -> None:
         pass
@@ -102,7 +106,7 @@ def running_receiver() -> Iterator[Receiver]:
 
 
 def read_request(connection: socket.socket) -> bytes:
-    """One whole request; empty where the sender hung up."""
+    """One complete request; empty if the sender closed the connection."""
     data = b""
     while b"\r\n\r\n" not in data:
         if not (more := connection.recv(65_536)):
@@ -116,17 +120,13 @@ def read_request(connection: socket.socket) -> bytes:
 
 
 @contextmanager
-def raw_receiver(talk: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A URL at which `talk` does with each connection what it likes, after the first request."""
-    listener = socket.create_server(("127.0.0.1", 0))
+def accepting(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A port on which `serve` handles each connection in its own thread."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
 
-    def serve(connection: socket.socket) -> None:
-        with connection:
-            try:
-                read_request(connection)
-                talk(connection)
-            except OSError:
-                pass  # the sender had enough
+    def serve_quietly(connection: socket.socket) -> None:
+        with suppress(OSError):  # the sender closed the connection
+            serve(connection)
 
     def accept() -> None:
         while True:
@@ -134,10 +134,35 @@ def raw_receiver(talk: Callable[[socket.socket], None]) -> Iterator[str]:
                 connection, _ = listener.accept()
             except OSError:
                 return
-            threading.Thread(target=serve, args=(connection,), daemon=True).start()
+            threading.Thread(target=serve_quietly, args=(connection,), daemon=True).start()
 
-    threading.Thread(target=accept, daemon=True).start()
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/hook"
+        yield int(listener.getsockname()[1])
     finally:
-        listener.close()
+        stop_accepting(listener, thread)
+
+
+def stop_accepting(listener: socket.socket, thread: threading.Thread) -> None:
+    """Ends the thread that accepts on `listener`, then closes it.
+
+    In the other order the thread may be about to call accept() with the number of a descriptor that has
+    become that of the next test's listener, whose connection it would take.
+    """
+    listener.shutdown(socket.SHUT_RDWR)
+    thread.join(10)
+    listener.close()
+
+
+@contextmanager
+def raw_receiver(talk: Callable[[socket.socket], None]) -> Iterator[str]:
+    """A URL whose connections are handed to `talk` after the first request."""
+
+    def serve(connection: socket.socket) -> None:
+        with connection:
+            read_request(connection)
+            talk(connection)
+
+    with accepting(serve) as port:
+        yield f"http://127.0.0.1:{port}/hook"

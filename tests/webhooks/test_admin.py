@@ -1,3 +1,5 @@
+"""Admin of endpoints and of the delivery log."""
+
 from __future__ import annotations
 
 import pytest
@@ -13,7 +15,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def browser(client_class, business):
     browser = client_class()
-    browser.force_login(make_user(business), backend="django.contrib.auth.backends.ModelBackend")
+    browser.force_login(make_user(business))
     return browser
 
 
@@ -37,7 +39,7 @@ class TestEndpoints:
     def test_are_added_with_check_boxes_and_show_their_secret_once(
         self, browser, business, receiver
     ):
-        answer = browser.post(
+        response = browser.post(
             page("endpoint_add"),
             {
                 "business": business.pk,
@@ -45,25 +47,34 @@ class TestEndpoints:
                 "description": "",
                 "event_types": ["appointment.booked", "call.missed"],
                 "max_in_flight": 4,
+                "rate_limit": 0,
+                "rate_limit_period": "minute",
             },
         )
         endpoint = Endpoint.objects.get()
         assert endpoint.event_types == ["appointment.booked", "call.missed"]
-        assert endpoint.secret in answer.content.decode()
-        assert "no-store" in answer["Cache-Control"]
+        assert endpoint.secret in response.content.decode()
+        assert "no-store" in response["Cache-Control"]
         shown = browser.get(page("endpoint_change", endpoint.pk)).content.decode()
         assert endpoint.secret not in shown
 
-    def test_refuse_a_bad_url_in_the_form(self, browser, business):
-        answer = browser.post(
+    def test_reject_a_bad_url_in_the_form(self, browser, business):
+        response = browser.post(
             page("endpoint_add"),
-            {"business": business.pk, "url": "ftp://x/", "event_types": ["*"], "max_in_flight": 4},
+            {
+                "business": business.pk,
+                "url": "ftp://x/",
+                "event_types": ["*"],
+                "max_in_flight": 4,
+                "rate_limit": 0,
+                "rate_limit_period": "minute",
+            },
         )
-        assert "must begin with" in answer.content.decode()
+        assert "must begin with" in response.content.decode()
         assert not Endpoint.objects.exists()
 
-    def test_show_how_they_fare(self, browser, business, endpoint, receiver, deliver):
-        receiver.answer(500)
+    def test_show_statistics(self, browser, business, endpoint, receiver, deliver):
+        receiver.respond_with(500)
         make_event(business)
         deliver()
         shown = browser.get(page("endpoint_change", endpoint.pk)).content.decode()
@@ -91,12 +102,15 @@ class TestEndpoints:
 
     def test_pause_and_resume(self, browser, endpoint):
         browser.post(page("endpoint_act", endpoint.pk, "pause"))
-        assert "off: paused by hand" in browser.get(page("endpoint_changelist")).content.decode()
+        assert (
+            "Disabled: paused by a user"
+            in browser.get(page("endpoint_changelist")).content.decode()
+        )
         browser.post(page("endpoint_act", endpoint.pk, "resume"))
         endpoint.refresh_from_db()
         assert endpoint.is_active
 
-    def test_are_deleted_with_their_log_kept(self, browser, business, endpoint):
+    def test_are_deleted_without_their_log(self, browser, business, endpoint):
         make_event(business)
         assert browser.get(page("endpoint_delete", endpoint.pk)).status_code == 200
         browser.post(page("endpoint_delete", endpoint.pk), {"post": "yes"})
@@ -107,7 +121,7 @@ class TestEndpoints:
 
 class TestLog:
     def test_shows_each_attempt_escaped(self, browser, business, endpoint, receiver, deliver):
-        receiver.answer(Reply(500, body=b"\x00<script>alert(1)</script>"))
+        receiver.respond_with(Reply(500, body=b"\x00<script>alert(1)</script>"))
         event = make_event(business)
         deliver()
         shown = browser.get(page("delivery_change", Delivery.objects.get().pk)).content.decode()
@@ -131,12 +145,13 @@ class TestLog:
         ),
     )
     def test_is_searched_and_filtered(self, browser, business, endpoint, deliver, query, found):
-        event = make_event(business)
+        make_event(business)
         deliver()
         shown = browser.get(page("delivery_changelist") + query).content.decode()
-        assert shown.count(f">{event.uid}<") == found
+        rows = shown.partition("<tbody>")[2].partition("</tbody>")[0]
+        assert rows.count("<tr") == found
 
-    def test_sends_a_selection_again(self, browser, business, endpoint, receiver, deliver):
+    def test_redelivers_a_selection(self, browser, business, endpoint, receiver, deliver):
         make_event(business)
         deliver()
         browser.post(
@@ -156,12 +171,10 @@ class TestLog:
         assert browser.post(page("delivery_change", delivery.pk), {}).status_code == 403
         assert browser.post(page("delivery_delete", delivery.pk), {}).status_code == 403
 
-    def test_is_of_the_own_business_alone(self, client_class, other_business, business, endpoint):
+    def test_is_limited_to_the_own_business(self, client_class, other_business, business, endpoint):
         make_event(business)
         stranger = client_class()
-        stranger.force_login(
-            make_user(other_business), backend="django.contrib.auth.backends.ModelBackend"
-        )
+        stranger.force_login(make_user(other_business))
         assert event_uid(business) not in stranger.get(page("delivery_changelist")).content.decode()
         assert stranger.get(page("endpoint_change", endpoint.pk)).status_code == 302
         assert stranger.post(page("endpoint_act", endpoint.pk, "pause")).status_code == 404

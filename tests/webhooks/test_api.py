@@ -1,3 +1,5 @@
+"""Endpoints, test events and the delivery log over HTTP."""
+
 from __future__ import annotations
 
 from datetime import timedelta
@@ -21,20 +23,20 @@ def endpoint(business, receiver):
 
 class TestCreate:
     def test_shows_the_secret_once(self, client, receiver):
-        answer = client.post("/api/v1/webhooks", {"url": receiver.url})
-        assert answer.status_code == 201
-        created = answer.json()["data"]
+        response = client.post("/api/v1/webhooks", {"url": receiver.url})
+        assert response.status_code == 201
+        created = response.json()["data"]
         assert created["secret"].startswith("whsec_")
         assert created["event_types"] == ["*"]
-        shown = client.get(answer["Location"]).json()["data"]
+        shown = client.get(response["Location"]).json()["data"]
         assert shown == {name: value for name, value in created.items() if name != "secret"}
 
-    def test_takes_missed_call_as_call_missed(self, client, receiver):
+    def test_reads_missed_call_as_call_missed(self, client, receiver):
         body = {"url": receiver.url, "event_types": ["missed_call", "call.completed"]}
         created = client.post("/api/v1/webhooks", body).json()["data"]
         assert created["event_types"] == ["call.missed", "call.completed"]
 
-    def test_takes_events_as_another_name(self, client, receiver):
+    def test_accepts_events_as_an_alias(self, client, receiver):
         body = {"url": receiver.url, "events": ["customer.created"]}
         created = client.post("/api/v1/webhooks", body).json()["data"]
         assert created["event_types"] == ["customer.created"]
@@ -53,27 +55,27 @@ class TestCreate:
             ({"url": "http://127.0.0.1/", "colour": "red"}, "colour"),
         ),
     )
-    def test_refuses_what_is_wrong_and_names_it(self, client, receiver, body, field):
-        answer = client.post("/api/v1/webhooks", body)
-        assert answer.status_code == 422
-        assert list(answer.json()["errors"]) == [field]
+    def test_rejects_invalid_values_by_field(self, client, receiver, body, field):
+        response = client.post("/api/v1/webhooks", body)
+        assert response.status_code == 422
+        assert list(response.json()["errors"]) == [field]
         assert not Endpoint.objects.exists()
 
-    def test_refuses_private_receivers_where_they_are_not_allowed(self, client, settings):
+    def test_rejects_private_receivers_unless_allowed(self, client, settings):
         settings.WEBHOOK_ALLOW_PRIVATE = False
-        answer = client.post("/api/v1/webhooks", {"url": "https://10.1.2.3/"})
-        assert answer.status_code == 422
-        assert "10.1.2.3" not in answer.json()["errors"]["url"][0]
+        response = client.post("/api/v1/webhooks", {"url": "https://10.1.2.3/"})
+        assert response.status_code == 422
+        assert "10.1.2.3" not in response.json()["errors"]["url"][0]
 
 
 class TestChange:
-    def test_switches_off_and_calls_off_what_waits(self, client, business, endpoint):
+    def test_switching_off_cancels_pending_deliveries(self, client, business, endpoint):
         make_event(business)
-        answer = client.patch(f"/api/v1/webhooks/{endpoint.pk}", {"is_active": False})
-        assert answer.json()["data"]["disabled_reason"] == "paused"
+        response = client.patch(f"/api/v1/webhooks/{endpoint.pk}", {"is_active": False})
+        assert response.json()["data"]["disabled_reason"] == "paused"
         assert Delivery.objects.get().status == "cancelled"
 
-    def test_refuses_a_change_of_what_changed_meanwhile(self, client, endpoint):
+    def test_rejects_a_lost_update(self, client, endpoint):
         path = f"/api/v1/webhooks/{endpoint.pk}"
         seen = client.get(path)["ETag"]
         first = client.patch(path, {"description": "one"}, headers={"If-Match": seen})
@@ -88,27 +90,29 @@ class TestChange:
 
 
 class TestTestEvent:
-    def test_arrives_at_this_endpoint_alone(self, client, business, endpoint, receiver, deliver):
+    def test_is_sent_to_this_endpoint_only(self, client, business, endpoint, receiver, deliver):
         make_endpoint(business, url=receiver.url + "/other")
         path = f"/api/v1/webhooks/{endpoint.pk}/test"
-        answer = client.post(path, {"event_type": "call.missed"})
-        assert answer.status_code == 202
+        response = client.post(path, {"event_type": "call.missed"})
+        assert response.status_code == 202
         deliver()
         (request,) = receiver.requests
         assert request.headers["X-KaiVox-Event"] == "call.missed"
-        detail = client.get(f"/api/v1/webhooks/deliveries/{answer.json()['data']['id']}")
+        detail = client.get(f"/api/v1/webhooks/deliveries/{response.json()['data']['id']}")
         attempt = detail.json()["data"]["attempts"][0]
         assert (attempt["trigger"], attempt["http_status"]) == ("test", 200)
 
     @pytest.mark.parametrize("body", ({}, {"event_type": "x"}, {"event_type": "*"}))
-    def test_refuses_other_types(self, client, endpoint, body):
-        answer = client.post(f"/api/v1/webhooks/{endpoint.pk}/test", body)
-        assert answer.status_code == 422
-        assert list(answer.json()["errors"]) == ["event_type"]
+    def test_rejects_unknown_types(self, client, endpoint, body):
+        response = client.post(f"/api/v1/webhooks/{endpoint.pk}/test", body)
+        assert response.status_code == 422
+        assert list(response.json()["errors"]) == ["event_type"]
 
 
 class TestRotateSecret:
-    def test_signs_with_both_for_the_grace(self, client, business, endpoint, receiver, deliver):
+    def test_signs_with_both_during_the_grace_period(
+        self, client, business, endpoint, receiver, deliver
+    ):
         path = f"/api/v1/webhooks/{endpoint.pk}/rotate-secret"
         rotated = client.post(path, {"grace_seconds": 3600}).json()["data"]
         assert rotated["secret"] != endpoint.secret
@@ -120,7 +124,7 @@ class TestRotateSecret:
         assert during.headers["X-KaiVox-Signature"].count("v1=") == 2
         assert after.headers["X-KaiVox-Signature"].count("v1=") == 1
 
-    def test_refuses_a_grace_of_more_than_a_week(self, client, endpoint):
+    def test_rejects_a_grace_of_more_than_a_week(self, client, endpoint):
         path = f"/api/v1/webhooks/{endpoint.pk}/rotate-secret"
         assert client.post(path, {"grace_seconds": 604_801}).status_code == 422
 
@@ -138,7 +142,7 @@ class TestLog:
         assert client.get(f"{path}?stauts=pending").status_code == 422
 
     def test_shows_every_attempt_and_the_event(self, client, business, endpoint, receiver, deliver):
-        receiver.answer(Reply(500, body=b"oh \x00 \xff"), 200)
+        receiver.respond_with(Reply(500, body=b"oh \x00 \xff"), 200)
         event = make_event(business)
         deliver()
         deliver(timezone.now() + timedelta(minutes=1))
@@ -159,33 +163,33 @@ class TestLog:
 
 
 class TestRedeliver:
-    def test_sends_the_same_bytes_once_more(self, client, business, endpoint, receiver, deliver):
+    def test_sends_the_same_bytes_again(self, client, business, endpoint, receiver, deliver):
         make_event(business)
         deliver()
         delivery = Delivery.objects.get()
-        answer = client.post(f"/api/v1/webhooks/deliveries/{delivery.pk}/redeliver")
-        assert answer.status_code == 202
+        response = client.post(f"/api/v1/webhooks/deliveries/{delivery.pk}/redeliver")
+        assert response.status_code == 202
         deliver()
         first, second = receiver.requests
         assert first.body == second.body
         assert second.headers["X-KaiVox-Attempt"] == "2"
         assert delivery.attempts.get(number=2).trigger == "manual"
 
-    def test_refuses_while_one_is_under_way(self, client, business, endpoint):
-        from webhooks.outbox import claim_due
+    def test_rejects_while_one_is_in_flight(self, client, business, endpoint):
+        from webhooks.delivery_queue import claim_due
 
         make_event(business)
         claim_due(limit=1, now=timezone.now())
         path = f"/api/v1/webhooks/deliveries/{Delivery.objects.get().pk}/redeliver"
-        answer = client.post(path)
-        assert (answer.status_code, answer.json()["code"]) == (409, "delivery_in_flight")
+        response = client.post(path)
+        assert (response.status_code, response.json()["code"]) == (409, "delivery_in_flight")
 
-    def test_refuses_where_the_endpoint_is_off(self, client, business, endpoint):
+    def test_rejects_if_the_endpoint_is_off(self, client, business, endpoint):
         make_event(business)
         client.patch(f"/api/v1/webhooks/{endpoint.pk}", {"is_active": False})
         path = f"/api/v1/webhooks/deliveries/{Delivery.objects.get().pk}/redeliver"
-        answer = client.post(path)
-        assert (answer.status_code, answer.json()["code"]) == (422, "endpoint_disabled")
+        response = client.post(path)
+        assert (response.status_code, response.json()["code"]) == (422, "endpoint_disabled")
 
 
 class TestRecover:
@@ -197,15 +201,15 @@ class TestRecover:
         make_event(business)
         assert client.post(f"{path}/recover", {"since": begin}).status_code == 422
         client.patch(path, {"is_active": True})
-        answers = [client.post(f"{path}/recover", {"since": begin}) for _ in range(2)]
-        assert [answer.json()["data"]["replayed"] for answer in answers] == [2, 0]
+        responses = [client.post(f"{path}/recover", {"since": begin}) for _ in range(2)]
+        assert [response.json()["data"]["replayed"] for response in responses] == [2, 0]
         deliver()
         assert len(receiver.requests) == 2
 
 
 class TestHealth:
-    def test_tells_rate_and_last_failure(self, client, business, endpoint, receiver, deliver):
-        receiver.answer(500, 200)
+    def test_has_rate_and_last_failure(self, client, business, endpoint, receiver, deliver):
+        receiver.respond_with(500, 200)
         make_event(business)
         deliver()
         make_event(business)
@@ -222,7 +226,7 @@ class TestEventTypes:
         assert all(kind["example"]["id"] for kind in found)
 
 
-class TestStrangers:
+class TestOtherBusinesses:
     def test_find_nothing(self, stranger, business, endpoint):
         make_event(business)
         delivery = Delivery.objects.get().pk

@@ -1,3 +1,5 @@
+"""Management commands of webhooks."""
+
 from __future__ import annotations
 
 import re
@@ -15,7 +17,7 @@ from webhooks.models import Endpoint
 
 @pytest.mark.django_db
 class TestAddWebhook:
-    def test_prints_the_secret_alone(self, business, settings, capsys):
+    def test_prints_only_the_secret(self, business, settings, capsys):
         settings.WEBHOOK_ALLOW_PRIVATE, settings.WEBHOOK_HTTPS_ONLY = True, False
         settings.WEBHOOK_PORTS = []
         call_command(
@@ -27,7 +29,7 @@ class TestAddWebhook:
 
     @pytest.mark.parametrize(
         "wrong",
-        ({"business": "nobody"}, {"url": "ftp://x/"}, {"event": ["call.lost"]}),
+        ({"business": "unknown"}, {"url": "ftp://x/"}, {"event": ["call.lost"]}),
     )
     def test_says_what_is_wrong(self, business, wrong):
         right = {"business": "smile", "url": "https://1.1.1.1/", "event": ["*"]}
@@ -35,6 +37,7 @@ class TestAddWebhook:
             call_command("add_webhook", **{**right, **wrong})
 
 
+@pytest.mark.once
 class TestWebhookListen:
     def test_prints_each_event_verified_or_not(self):
         secret = signing.new_secret()
@@ -53,8 +56,8 @@ class TestWebhookListen:
                 headers = signing.signature_headers(
                     body, event_id="evt_1", timestamp=int(time.time()), secrets=[known]
                 )
-                answer = urllib3.request("POST", url, body=body, headers=headers)
-                assert answer.status == 202
+                response = urllib3.request("POST", url, body=body, headers=headers)
+                assert response.status == 202
             printed = "".join(listener.stdout.readline() for _ in range(14))
         finally:
             listener.terminate()

@@ -1,4 +1,4 @@
-"""The receivers of docs/webhooks.md, run as their readers would, against real deliveries."""
+"""The receivers of docs/webhooks.md, run as a reader would, against real deliveries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,9 +21,9 @@ from tests import npm
 from tests.factories import make_endpoint, make_event
 from webhooks import signing
 from webhooks.event_types import EVENT_TYPES
-from webhooks.models import Attempt, Outcome
+from webhooks.models import Attempt, AttemptOutcome
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 DOCS = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
 
@@ -59,9 +61,7 @@ def on_loopback(settings):
     ("name", "interpreter"), (("receiver.py", sys.executable), ("receiver.mjs", "node"))
 )
 class TestReceivers:
-    def test_take_what_is_ours_and_nothing_else(
-        self, name, interpreter, tmp_path, business, deliver
-    ):
+    def test_accept_only_valid_signatures(self, name, interpreter, tmp_path, business, deliver):
         if shutil.which(interpreter) is None:
             pytest.skip(f"{interpreter} is not installed")
         file = tmp_path / name
@@ -69,7 +69,7 @@ class TestReceivers:
         secret = signing.new_secret()
         with running([interpreter, str(file)], secret) as (url, process):
             make_endpoint(business, url=url, secret=secret)
-            make_endpoint(business, url=url)  # with a secret that the receiver does not know
+            make_endpoint(business, url=url)  # with another secret than the receiver's
             make_event(business)
             deliver()
             assert process.stdout.readline() == "customer.created 391\n"
@@ -127,10 +127,23 @@ console.log(new Webhook(secret).verify(body, headers).type);
         assert done.stdout == ("customer.created\n" if known else ""), done.stderr
 
 
+class TestFeed:
+    @pytest.mark.django_db(transaction=True)
+    def test_is_read_event_by_event(self, business, api_key, live_server):
+        recorded = [make_event(business).uid for _ in range(3)]
+        program: dict[str, Any] = {}
+        exec(snippet("events.py"), program)  # noqa: S102 - our own documentation
+        first, *rest = islice(program["events"](live_server.url, api_key), 3)
+        assert [event["id"] for event, _ in (first, *rest)] == recorded
+        recorded.append(make_event(business).uid)
+        event, _ = next(program["events"](live_server.url, api_key, rest[-1][1]))
+        assert event["id"] == recorded[-1]
+
+
 class TestWords:
     def test_name_every_event_type(self):
         assert [name for name in EVENT_TYPES if f"`{name}`" not in DOCS] == []
 
     def test_name_every_error_class(self):
-        silent = {Outcome.IN_FLIGHT, Outcome.SUCCEEDED, Outcome.HTTP_ERROR}
-        assert [o for o in Outcome if o not in silent and f"`{o}`" not in DOCS] == []
+        silent = {AttemptOutcome.IN_FLIGHT, AttemptOutcome.SUCCEEDED, AttemptOutcome.HTTP_ERROR}
+        assert [o for o in AttemptOutcome if o not in silent and f"`{o}`" not in DOCS] == []

@@ -1,3 +1,5 @@
+"""Operations on events, endpoints and deliveries."""
+
 from __future__ import annotations
 
 import threading
@@ -19,7 +21,7 @@ NOW = datetime(2026, 3, 1, 12, 30, 15, 999_999, tzinfo=UTC)
 
 
 class TestRecordEvent:
-    def test_freezes_the_body_as_the_contract_has_it(self, business):
+    def test_freezes_the_documented_body(self, business):
         data = {"id": 5, "name": "Zoë ☎", "n": None}
         event = operations.record_event(
             business=business, type="customer.created", data=data, now=NOW
@@ -34,12 +36,14 @@ class TestRecordEvent:
         )
         assert event.object_id == 5
 
-    def test_ids_tell_the_order_of_time(self, business):
+    def test_ids_sort_by_time(self, business):
         events = [make_event(business, now=NOW + timedelta(seconds=n)) for n in range(3)]
         assert sorted(event.uid for event in events) == [event.uid for event in events]
         assert all(len(event.uid) == 30 and event.uid.startswith("evt_") for event in events)
 
-    def test_goes_to_active_subscribers_of_the_business_alone(self, business, other_business):
+    def test_is_delivered_to_active_subscribers_of_the_business_only(
+        self, business, other_business
+    ):
         subscriber = make_endpoint(business, event_types=["customer.created"])
         make_endpoint(business, event_types=["call.missed"])
         make_endpoint(business, is_active=False, disabled_reason="paused")
@@ -47,7 +51,7 @@ class TestRecordEvent:
         make_event(business)
         assert [delivery.endpoint for delivery in Delivery.objects.all()] == [subscriber]
 
-    def test_is_undone_with_the_change(self, business):
+    def test_is_rolled_back_with_the_change(self, business):
         make_endpoint(business)
         with transaction.atomic():
             make_event(business)
@@ -55,14 +59,14 @@ class TestRecordEvent:
         assert not Event.objects.exists()
         assert not Delivery.objects.exists()
 
-    def test_told_twice_under_one_key_is_one_event(self, business, other_business):
+    def test_recorded_twice_under_one_key_is_one_event(self, business, other_business):
         make_endpoint(business)
         first = make_event(business, key="call-7")
         assert make_event(business, key="call-7", data={"id": 9}) == first
         assert make_event(other_business, key="call-7") != first
         assert Delivery.objects.count() == 1
 
-    def test_refuses_unknown_types(self, business):
+    def test_rejects_unknown_types(self, business):
         with pytest.raises(KeyError):
             operations.record_event(business=business, type="call.lost", data={}, now=NOW)
 
@@ -81,20 +85,20 @@ class TestRecordEvent:
 
 
 @pytest.mark.django_db(transaction=True)
-class TestRecordEventAtOnce:
+class TestRecordEventConcurrently:
     def test_under_one_key_makes_one(self):
         business = make_business()
         make_endpoint(business)
         found: list[int] = []
 
-        def tell() -> None:
+        def record() -> None:
             try:
                 with transaction.atomic():
                     found.append(make_event(business, key="same").pk)
             finally:
                 connection.close()
 
-        threads = [threading.Thread(target=tell) for _ in range(6)]
+        threads = [threading.Thread(target=record) for _ in range(6)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -113,12 +117,12 @@ class TestEndpoints:
         assert stored.startswith("gAAAA")
 
     def test_a_business_has_at_most_fifty(self, business):
-        for _ in range(operations.ENDPOINTS_AT_MOST):
+        for _ in range(operations.MAX_ENDPOINTS):
             make_endpoint(business)
         with pytest.raises(operations.TooManyEndpoints):
-            operations.register_endpoint(business=business, url="https://1.1.1.1/")
+            operations.register_endpoint(business=business, url="https://1.1.1.1/", now=NOW)
 
-    def test_deleting_forgets_the_secret_and_keeps_the_log(self, business):
+    def test_deleting_removes_the_secret_and_not_the_log(self, business):
         endpoint = make_endpoint(business)
         make_event(business)
         operations.delete_endpoint(endpoint=endpoint, now=NOW)
@@ -126,7 +130,7 @@ class TestEndpoints:
         assert (endpoint.secret, endpoint.is_active) == ("", False)
         assert Delivery.objects.get().status == "cancelled"
 
-    def test_rotating_twice_forgets_the_first(self, business):
+    def test_rotating_twice_removes_the_first(self, business):
         endpoint = make_endpoint(business)
         first = endpoint.secret
         second = operations.rotate_secret(endpoint=endpoint, now=NOW).secret
@@ -141,20 +145,20 @@ class TestEndpoints:
         )
         assert rotated.secrets(NOW) == [rotated.secret]
 
-    def test_rotating_mends_a_secret_that_cannot_be_read(self, business, settings):
+    def test_rotating_replaces_an_undecryptable_secret(self, business, settings):
         endpoint = make_endpoint(business)
         settings.SECRET_KEY = "another" * 10
         rotated = operations.rotate_secret(endpoint=endpoint, now=NOW)
         assert Endpoint.objects.get().secrets(NOW) == [rotated.secret]
 
     @pytest.mark.parametrize("days", (-1, 8))
-    def test_refuses_another_grace(self, business, days):
+    def test_rejects_another_grace(self, business, days):
         with pytest.raises(Invalid):
             operations.rotate_secret(
                 endpoint=make_endpoint(business), grace=timedelta(days=days), now=NOW
             )
 
-    def test_switching_on_forgives_the_past(self, business):
+    def test_switching_on_resets_failures(self, business):
         endpoint = make_endpoint(
             business, is_active=False, disabled_reason="failing", exhausted_in_a_row=30
         )
@@ -166,8 +170,8 @@ class TestEndpoints:
         )
 
 
-class TestRefusals:
-    """What no road may do, whoever asks."""
+class TestRejections:
+    """Rules that hold for every caller."""
 
     @pytest.fixture
     def off(self, business):
@@ -179,9 +183,9 @@ class TestRefusals:
 
     def test_no_replay_to_an_endpoint_that_is_off(self, off):
         with pytest.raises(operations.EndpointDisabled):
-            operations.recover(endpoint=off, since=NOW, now=NOW)
+            operations.replay(endpoint=off, since=NOW, now=NOW)
 
-    def test_no_change_of_what_somebody_else_has_changed(self, business):
+    def test_no_lost_update(self, business):
         endpoint = make_endpoint(business)
         seen = endpoint.updated_at
         operations.update_endpoint(endpoint=endpoint, description="theirs", now=NOW)
@@ -193,7 +197,7 @@ class TestRefusals:
             operations.delete_endpoint(endpoint=endpoint, expected=seen, now=NOW)
 
 
-class TestRecover:
+class TestReplay:
     def test_replays_what_it_subscribes_to_in_that_time(self, business):
         endpoint = make_endpoint(business, event_types=["customer.created"])
         hours = [NOW - timedelta(hours=n) for n in (5, 3, 1)]
@@ -202,7 +206,7 @@ class TestRecover:
             make_event(business, now=hour, type="call.missed")
         Delivery.objects.update(status="exhausted")
         Delivery.objects.filter(event__occurred_at=hours[1]).update(updated_at=hours[1])
-        replayed = operations.recover(
+        replayed = operations.replay(
             endpoint=endpoint, since=hours[1], until=hours[2], now=timezone.now()
         )
         assert replayed == 1
@@ -213,11 +217,11 @@ class TestRecover:
         operations.send_test_event(endpoint=endpoint, type="call.missed", now=NOW)
         Delivery.objects.all().delete()
         since = NOW - timedelta(hours=1)
-        assert operations.recover(endpoint=endpoint, since=since, now=timezone.now()) == 0
+        assert operations.replay(endpoint=endpoint, since=since, now=timezone.now()) == 0
 
 
 class TestPrune:
-    def test_takes_what_is_settled_and_old(self, business):
+    def test_deletes_old_finished_events(self, business):
         endpoint = make_endpoint(business)
         now = timezone.now()
         for age, status in ((40, "exhausted"), (40, "pending"), (10, "exhausted")):

@@ -11,6 +11,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from webhooks import signing
 
+pytestmark = pytest.mark.once
+
 BODY = '{"id":"evt_01","data":{"caller":"Zoë ☎"}}'.encode()
 
 
@@ -25,7 +27,7 @@ class TestNewSecret:
         assert secret.startswith("whsec_")
         assert len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) == 32
 
-    def test_is_another_one_each_time(self):
+    def test_is_different_each_time(self):
         assert len({signing.new_secret() for _ in range(100)}) == 100
 
 
@@ -51,13 +53,13 @@ class TestSignatureHeaders:
     @pytest.mark.parametrize("library", (Webhook, svix.webhooks.Webhook))
     def test_fail_stock_verifiers_for_another_body(self, library):
         secret = signing.new_secret()
-        refusals = (WebhookVerificationError, svix.webhooks.WebhookVerificationError)
-        with pytest.raises(refusals):
+        errors = (WebhookVerificationError, svix.webhooks.WebhookVerificationError)
+        with pytest.raises(errors):
             library(secret).verify(BODY + b" ", headers(secret))
 
 
 class TestVerify:
-    def test_takes_ours(self):
+    def test_accepts_valid_signatures(self):
         secret, older = signing.new_secret(), signing.new_secret()
         header = headers(secret, older, at=1000)["X-KaiVox-Signature"]
         assert signing.verify(BODY, header, secret, now=1000)
@@ -72,17 +74,18 @@ class TestVerify:
             lambda h: h[:-1] + ("0" if h[-1] != "0" else "1"),
             lambda h: h.replace("t=1000", "t=-1"),
             lambda h: h.replace("t=1000", "t=١٠٠٠"),
+            lambda h: h.replace("t=1000", f"t={'1' * 5000}"),
             lambda h: h.partition(",")[2],
             lambda h: "",
         ),
     )
-    def test_refuses_a_changed_header(self, change):
+    def test_rejects_a_changed_header(self, change):
         secret = signing.new_secret()
         header = headers(secret, at=1000)["X-KaiVox-Signature"]
         assert not signing.verify(BODY, change(header), secret, now=1000)
 
     @pytest.mark.parametrize("now", (699, 1301))
-    def test_refuses_an_old_or_future_one(self, now):
+    def test_rejects_an_old_or_future_one(self, now):
         secret = signing.new_secret()
         header = headers(secret, at=1000)["X-KaiVox-Signature"]
         assert not signing.verify(BODY, header, secret, now=now)

@@ -1,1 +1,1 @@
-"""The same list as most would build it with REST framework: what ours is measured against."""
+"""The appointment list as it is usually built with REST framework: a baseline."""

@@ -1,4 +1,4 @@
-"""ModelViewSet, ModelSerializer with select_related: the plain stack's list."""
+"""The list of the plain stack: ModelViewSet, ModelSerializer and select_related."""
 
 from __future__ import annotations
 

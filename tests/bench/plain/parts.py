@@ -1,4 +1,4 @@
-"""The plain stack's key look-up, throttles and pages."""
+"""Authentication, throttles and pagination of the plain stack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plain stack on our tables: Django's default middleware, REST framework's own parts."""
+"""Settings of a plain stack on our tables: Django's default middleware, REST framework's classes."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ REST_FRAMEWORK: dict[str, Any] = {
         "tests.bench.plain.parts.MinuteThrottle",
         "tests.bench.plain.parts.DayThrottle",
     ],
-    # Never reached, as in the bench of ours; REST framework keeps a list of all calls of the window.
+    # Not reached, as in our own benchmark. REST framework stores a list of all calls of the window.
     "DEFAULT_THROTTLE_RATES": {"minute": "1000000/min", "day": "1000000/day"},
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "tests.bench.plain.parts.Pages",

@@ -1,4 +1,4 @@
-"""The plain stack's one route."""
+"""The only route of the plain stack."""
 
 from rest_framework.routers import SimpleRouter
 

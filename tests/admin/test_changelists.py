@@ -1,0 +1,32 @@
+"""Changelists of the whole admin site, also of models of other packages."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from django.contrib import admin
+from django.db.models import DateTimeField
+from django.test import Client
+from django.urls import reverse
+
+from tests.factories import make_user
+
+LOOKUPS = ("year=99999", "year__gte=99999", "date=9999-12-31")
+
+
+@pytest.fixture
+def root(db) -> Client:
+    browser = Client()
+    browser.force_login(make_user(is_superuser=True))
+    return browser
+
+
+class TestLookups:
+    def test_out_of_range_are_no_crash(self, root):
+        for model in admin.site._registry:
+            url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+            dates = [f.name for f in model._meta.concrete_fields if isinstance(f, DateTimeField)]
+            for name, lookup in itertools.product(dates, LOOKUPS):
+                response = root.get(f"{url}?{name}__{lookup}")
+                assert response.status_code in (200, 302), f"{url}?{name}__{lookup}"

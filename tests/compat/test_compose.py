@@ -1,0 +1,35 @@
+"""compose.yaml against the types of the Compose specification. Values of variables are not inserted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+import yaml
+
+from tests.compat.environments import is_installed, python_of, skip_reason
+from tests.stack import ROOT
+
+NAME = "compose"
+# Keys that `<<` merges are resolved by the reader of YAML, before.
+VALIDATE = "import sys, compose_spec; compose_spec.PyCompose.from_json(sys.stdin.read())"
+
+pytestmark = pytest.mark.skipif(not is_installed(NAME), reason=skip_reason(NAME))
+
+
+def validate(text):
+    return subprocess.run(
+        [str(python_of(NAME)), "-c", VALIDATE],
+        input=json.dumps(yaml.safe_load(text)), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_compose_file_has_the_types_of_the_specification():
+    done = validate((ROOT / "compose.yaml").read_text())
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_unknown_key_is_an_error():
+    text = (ROOT / "compose.yaml").read_text().replace("mem_limit:", "memory_limit:", 1)
+    assert "memory_limit" in validate(text).stderr

@@ -1,0 +1,1 @@
+"""A Django app whose migration `tests.drills.production` runs while requests are served."""
