@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -16,6 +16,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import Q
 
 from appointments.models import Appointment
+from appointments.waitlist.models import WaitlistEntry
 from calls import ingestion
 from calls.models import Call, Direction, ProviderMessage, ToolCall
 from customers.models import Customer
@@ -83,12 +84,12 @@ def known_values(person: Customer) -> KnownValues:
 
 @dataclass(frozen=True)
 class PersonalData:
-    """Primary keys of the rows about one person, by kind. Text is searched in Python: it is encrypted,
-    or a number in it may be written in any way."""
+    """Primary keys of the rows about one person. `objects` are those that events are about, by the
+    part of an event's type before the dot. Text is searched in Python: it is encrypted, or a number
+    in it may be written in any way."""
 
     known: KnownValues
-    appointments: Collection[int]
-    calls: Collection[int]
+    objects: Mapping[str, Collection[int]]
     events: Collection[int]
     messages: Collection[int]
     undecryptable_messages: Collection[int]
@@ -97,19 +98,21 @@ class PersonalData:
 
 
 def personal_data_of(person: Customer) -> PersonalData:
-    """Everything that is stored about `person` beside their own row."""
+    """Everything that is stored about `person`."""
     known = known_values(person)
     calls = list(_calls_of(person, known.phones).values_list("pk", "provider_call_id"))
     call_ids = [pk for pk, _ in calls]
-    appointments = _ids(
-        Appointment.objects.for_business(person.business_id).filter(customer=person)
-    )
+    objects = {
+        "customer": [person.pk],
+        "appointment": _ids(_owned(Appointment, person)),
+        "call": call_ids,
+        "waitlist": _ids(_owned(WaitlistEntry, person)),
+    }
     messages, undecryptable = _messages_of(person, call_ids, known)
     return PersonalData(
         known=known,
-        appointments=appointments,
-        calls=call_ids,
-        events=_ids(_events_of(person, appointments, call_ids)),
+        objects=objects,
+        events=_ids(_events_of(person, objects)),
         messages=messages,
         undecryptable_messages=undecryptable,
         tool_calls=list(_tool_calls_of(person, [name for _, name in calls], known)),
@@ -119,6 +122,10 @@ def personal_data_of(person: Customer) -> PersonalData:
             )
         ),
     )
+
+
+def _owned(model: Any, person: Customer) -> Any:
+    return model.objects.for_business(person.business_id).filter(customer=person)
 
 
 def _ids(rows: Any) -> list[int]:
@@ -132,10 +139,10 @@ def _calls_of(person: Customer, phones: Collection[str]) -> Any:
     return Call.objects.for_business(person.business_id).filter(of_person)
 
 
-def _events_of(person: Customer, appointments: Collection[int], calls: Collection[int]) -> Any:
-    about = Q(type__startswith="customer.", object_id=person.pk)
-    about |= Q(type__startswith="appointment.", object_id__in=appointments)
-    about |= Q(type__startswith="call.", object_id__in=calls)
+def _events_of(person: Customer, objects: Mapping[str, Collection[int]]) -> Any:
+    about = Q()
+    for kind, ids in objects.items():
+        about |= Q(type__startswith=f"{kind}.", object_id__in=ids)
     return Event.objects.for_business(person.business_id).filter(about)
 
 

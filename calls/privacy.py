@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,6 +12,9 @@ from django.db import transaction
 
 from appointments.models import Appointment
 from appointments.serializers import AppointmentSerializer
+from appointments.waitlist.operations import entries as waitlist_entries
+from appointments.waitlist.operations import leave_waitlist
+from appointments.waitlist.serializers import WaitlistEntrySerializer
 from calls import ingestion
 from calls.models import Call, ProviderMessage, ToolCall
 from calls.personal_data import KnownValues, personal_data_of
@@ -32,9 +35,29 @@ from kaivox.request_log.operations import redact_entries
 from webhooks.models import Event
 from webhooks.redaction import redact_events
 
-_OF_CUSTOMER: Final[dict[str, Any]] = {"phone": None, "email": None, "notes": "", "metadata": {}}
-_OF_APPOINTMENT: Final[dict[str, Any]] = {"notes": "", "cancellation_reason": "", "metadata": {}}
-_OF_CALL: Final[dict[str, Any]] = {"summary": "", "recording_url": None, "transcript": []}
+# What erasure writes into the `data` of stored events, by the part of the type before the dot.
+REDACTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "customer": {
+        "name": customers.ERASED_NAME,
+        "phone": None,
+        "email": None,
+        "notes": "",
+        "metadata": {},
+    },
+    "appointment": {
+        "customer_name": customers.ERASED_NAME,
+        "notes": "",
+        "cancellation_reason": "",
+        "metadata": {},
+    },
+    "call": {
+        "customer_name": customers.ERASED_NAME,
+        "summary": "",
+        "recording_url": None,
+        "transcript": [],
+    },
+    "waitlist": {"customer_name": customers.ERASED_NAME},
+}
 
 
 @atomic_write
@@ -50,18 +73,16 @@ def erase_customer(
     person = _find(business, customer_id)
     found = personal_data_of(person)
     erased = customers.erase_customer(business=business, customer_id=person.pk, now=now)
-    Appointment.objects.filter(pk__in=found.appointments).update(
+    Appointment.objects.filter(pk__in=found.objects["appointment"]).update(
         notes="", cancellation_reason="", metadata={}
     )
-    _erase_calls(Call.objects.filter(pk__in=found.calls), found.known)
+    _erase_calls(Call.objects.filter(pk__in=found.objects["call"]), found.known)
+    for entry_id in found.objects["waitlist"]:
+        leave_waitlist(business=business, entry_id=entry_id, now=now)
     messages = [*found.messages, *found.undecryptable_messages]
     ProviderMessage.objects.filter(pk__in=messages).delete()
     empty_tool_calls(ToolCall.objects.filter(pk__in=found.tool_calls))
-    for kind, ids in (
-        ("customer", [person.pk]),
-        ("appointment", found.appointments),
-        ("call", found.calls),
-    ):
+    for kind, ids in found.objects.items():
         redact = _redaction_of(kind, found.known)
         redact_events(business=business, kind=kind, object_ids=ids, redact=redact)
     _erase_idempotency_records(person, found.known)
@@ -81,14 +102,16 @@ def export_customer(
     person = _find(business, customer_id)
     _audit(business, actor, "customer.exported", person, now)
     found = personal_data_of(person)
-    appointments = Appointment.objects.filter(pk__in=found.appointments).with_related()
-    calls = Call.objects.filter(pk__in=found.calls).with_related()
+    appointments = Appointment.objects.filter(pk__in=found.objects["appointment"]).with_related()
+    calls = Call.objects.filter(pk__in=found.objects["call"]).with_related()
+    waits = waitlist_entries().filter(pk__in=found.objects["waitlist"])
     return {
         "customer": CustomerSerializer.render(person),
         "appointments": [
             AppointmentSerializer.render(row) for row in appointments.order_by("start_time", "pk")
         ],
         "calls": [CallWithTranscript.render(row) for row in calls.order_by("started_at", "pk")],
+        "waitlist": [WaitlistEntrySerializer.render(row) for row in waits.order_by("pk")],
         "events": [
             json.loads(bytes(event.body))
             for event in Event.objects.filter(pk__in=found.events).order_by("pk")
@@ -147,11 +170,7 @@ def _redaction_of(kind: str, known: KnownValues) -> Any:
     """The function that `redact_events` applies to the data of one event; it adds no keys."""
 
     def redact(data: dict[str, Any]) -> None:
-        erased = {
-            "customer": {**_OF_CUSTOMER, "name": customers.ERASED_NAME},
-            "appointment": {**_OF_APPOINTMENT, "customer_name": customers.ERASED_NAME},
-            "call": {**_OF_CALL, "customer_name": customers.ERASED_NAME},
-        }[kind]
+        erased = dict(REDACTIONS[kind])
         if kind == "call":
             # The number of the person, whichever they had then; not that of the business.
             outbound = data.get("direction") == "outbound"

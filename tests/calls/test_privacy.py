@@ -11,6 +11,9 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from appointments.waitlist.models import WaitlistEntry
+from appointments.waitlist.operations import join_waitlist
+from appointments.waitlist.serializers import WaitlistEntrySerializer
 from calls import ingestion, privacy, retention
 from calls.call_report import CallReport
 from calls.models import Call, ProviderMessage
@@ -26,9 +29,12 @@ from tests.factories import (
     make_customer,
     make_endpoint,
     make_event,
+    make_service,
     make_user,
 )
+from webhooks.event_types import EVENT_TYPES
 from webhooks.models import Attempt, Delivery, Event
+from webhooks.operations import record_event
 
 NOW = datetime(2026, 6, 2, 5, 0, tzinfo=UTC)
 MARKS = ("Zebedee", "7391846205", "zebedee@")
@@ -91,12 +97,36 @@ def person(client, business, settings) -> Customer:
             incoming=Incoming(json.dumps(payload).encode(), "application/json"),
             now=timezone.now(),
         )
+    entry = wait_for_a_time(business, customer)
+    data = WaitlistEntrySerializer.render(entry)
+    record_event(business=business, type="waitlist.offered", data=data, now=NOW)
     user = make_user(business)
     LogEntry.objects.log_actions(user.pk, [customer], CHANGE, "Changed Zebedee", single_object=True)
     return customer
 
 
+def wait_for_a_time(business, customer) -> WaitlistEntry:
+    service = make_service(business, name="Cleaning")
+    return join_waitlist(
+        business=business,
+        customer=customer,
+        service=service,
+        date_from=NOW.date(),
+        now=NOW,
+    )
+
+
 class TestEraseCustomer:
+    @pytest.mark.parametrize("name", sorted(EVENT_TYPES))
+    def test_reaches_every_event_that_shows_a_customer(self, name):
+        """One of a kind that REDACTIONS lacks would keep the name."""
+        if shown := {"customer_id", "customer_name", "phone"} & set(EVENT_TYPES[name].example):
+            assert name.partition(".")[0] in privacy.REDACTIONS, shown
+
+    def test_takes_the_person_off_the_waiting_list(self, business, person):
+        privacy.erase_customer(business=business, customer_id=person.pk, now=NOW)
+        assert [row.status for row in WaitlistEntry.objects.all()] == ["cancelled"]
+
     def test_leaves_no_trace_of_the_person_and_all_counts(self, business, person):
         found = find_traces()
         for label in ("customers.Customer.name", "calls.Call.transcript", "webhooks.Event.body"):
