@@ -11,6 +11,7 @@ from typing import Final
 from appointments import events
 from appointments.models import Appointment, AppointmentQuerySet
 from kaivox.businesses.models import Business
+from kaivox.db.outages import sum_of_each
 from kaivox.db.transactions import atomic_write
 
 # Of one business at a time, so that one with many does not delay those of others. The next run
@@ -25,11 +26,16 @@ def record_due_reminders(*, now: datetime) -> int:
     Each is a transaction of its own. One that is being changed is skipped: the next run finds it.
     """
     businesses = Business.objects.filter(reminder_hours__isnull=False, suspended_at=None)
-    recorded = 0
-    for business in businesses.order_by("pk"):
-        ids = _due(business, now).order_by("start_time", "pk").values_list("pk", flat=True)
-        recorded += sum(_record(business, pk, now) for pk in list(ids[:BATCH_SIZE]))
-    return recorded
+    return sum_of_each(
+        businesses.order_by("pk"),
+        lambda business: _record_of_business(business, now),
+        failure="Reminders of %s cannot be recorded",
+    )
+
+
+def _record_of_business(business: Business, now: datetime) -> int:
+    ids = _due(business, now).order_by("start_time", "pk").values_list("pk", flat=True)
+    return sum(_record(business, pk, now) for pk in list(ids[:BATCH_SIZE]))
 
 
 @atomic_write

@@ -6,7 +6,6 @@ merged into one row: known values stay, new ones are added, and each event is re
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -29,11 +28,9 @@ from customers.phones import to_e164
 from kaivox.businesses.models import Business
 from kaivox.db.clock import database_now
 from kaivox.db.compiled_query import CompiledQuery
-from kaivox.db.outages import OUTAGES
+from kaivox.db.outages import sum_of_each
 from kaivox.db.transactions import advisory_lock, atomic_write, write_transaction
 from webhooks.operations import record_event
-
-logger = logging.getLogger(__name__)
 
 _OF_MISSED: Final = frozenset({CallOutcome.MISSED, CallOutcome.VOICEMAIL})
 
@@ -118,17 +115,11 @@ def finish_due_calls(*, now: datetime, limit: int = 500) -> int:
     A call that cannot be finished is logged and does not stop the others.
     """
     due = list(Call.objects.due(now).order_by("announce_at").values_list("pk", flat=True)[:limit])
-    return sum(_finish_or_log(call_id, now) for call_id in due)
-
-
-def _finish_or_log(call_id: int, now: datetime) -> bool:
-    try:
-        return finish_call(call_id=call_id, now=now) is not None
-    except OUTAGES:
-        raise  # it would meet every other call as well
-    except Exception:
-        logger.exception("Call %s cannot be finished", call_id)
-        return False
+    return sum_of_each(
+        due,
+        lambda call_id: int(finish_call(call_id=call_id, now=now) is not None),
+        failure="Call %s cannot be finished",
+    )
 
 
 # --- Merging -------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from calls.models import Call, CallQuerySet, ProviderMessage
 from calls.tool_calls import empty_old_tool_calls
 from calls.transcripts import repeats_speech
 from kaivox.businesses.models import Business
+from kaivox.db.outages import sum_of_each
 from kaivox.db.transactions import atomic_write
 from webhooks.redaction import redact_events
 
@@ -22,13 +23,20 @@ def forget_old_transcripts(*, now: datetime) -> int:
     summaries that repeat what the caller said, as ours do. Other summaries, sentiment and outcome
     stay.
     """
+    return sum_of_each(
+        Business.objects.filter(transcript_retention_days__isnull=False).order_by("pk"),
+        lambda business: _forget(business, now),
+        failure="Old transcripts of %s cannot be emptied",
+    )
+
+
+def _forget(business: Business, now: datetime) -> int:
+    before = now - timedelta(days=business.transcript_retention_days or 0)
+    old = Call.objects.for_business(business).filter(started_at__lt=before)
+    empty_old_tool_calls(business, before)
     count = 0
-    for business in Business.objects.filter(transcript_retention_days__isnull=False):
-        before = now - timedelta(days=business.transcript_retention_days or 0)
-        old = Call.objects.for_business(business).filter(started_at__lt=before)
-        empty_old_tool_calls(business, before)
-        while emptied := _empty_transcripts(business, old.exclude(transcript=[])):
-            count += emptied
+    while emptied := _empty_transcripts(business, old.exclude(transcript=[])):
+        count += emptied
     return count
 
 

@@ -31,9 +31,10 @@ from appointments.slots import PARTS_OF_DAY, Slot, slots_between
 from appointments.waitlist.models import WaitlistEntry, WaitlistStatus
 from appointments.waitlist.serializers import WaitlistEntrySerializer
 from customers.models import Customer
-from customers.operations import CustomerErased
+from customers.operations import reject_erased
 from kaivox.businesses.audit import record_audit
 from kaivox.businesses.models import Business
+from kaivox.db.outages import sum_of_each
 from kaivox.db.transactions import advisory_lock, atomic_write
 from kaivox.errors import Conflict, DomainError, Invalid, NotFound, PreconditionFailed
 from services.models import Service
@@ -98,8 +99,7 @@ def join_waitlist(
     if waiting.count() >= MAX_OPEN_ENTRIES:
         raise WaitlistFull
     # Locks the customer, whose data another transaction may be erasing.
-    if Customer.objects.select_for_update(no_key=True).get(pk=customer.pk).is_erased:
-        raise CustomerErased(errors={"customer_id": [CustomerErased.message]})
+    reject_erased(Customer.objects.select_for_update(no_key=True).get(pk=customer.pk))
     entry = WaitlistEntry.objects.create(
         business=business,
         customer=customer,
@@ -146,8 +146,12 @@ def offer_free_times(*, now: datetime) -> int:
     """
     expire_offers(now=now)
     waiting = WaitlistEntry.objects.filter(status=WaitlistStatus.WAITING)
-    businesses = Business.objects.filter(pk__in=waiting.values("business")).order_by("pk")
-    return sum(_Offers(business, now).make() for business in businesses)
+    businesses = Business.objects.filter(pk__in=waiting.values("business"), suspended_at=None)
+    return sum_of_each(
+        businesses.order_by("pk"),
+        lambda business: _Offers(business, now).make(),
+        failure="Free times of %s cannot be offered",
+    )
 
 
 @atomic_write
@@ -183,7 +187,7 @@ def entries() -> QuerySet[WaitlistEntry]:
 
 
 class _Offers:
-    """One run over the waiting entries of a business. The slots of a service are searched once for
+    """One run over the waiting entries of one business. The slots of a service are searched once for
     each month that anyone waits for."""
 
     def __init__(self, business: Business, now: datetime) -> None:

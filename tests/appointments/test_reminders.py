@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from appointments import reminders
+from appointments import events, reminders
 from appointments.models import Appointment
 from customers.operations import erase_customer
 from kaivox.businesses.models import Business
@@ -119,16 +119,24 @@ class TestRuns:
         assert len([one for one in queries if "businesses_business" in one["sql"]]) == 1
         assert not [one for one in queries if "appointments_appointment" in one["sql"]]
 
-    def test_record_nothing_where_the_event_fails(self, reminded, make, monkeypatch):
+    def test_a_failure_stops_only_its_own_business(
+        self, reminded, make, other_business, monkeypatch, caplog
+    ):
+        """Its transaction is rolled back, so that the next run records the reminder."""
         make(1)
+        Business.objects.filter(pk=other_business.pk).update(reminder_hours=24)
+        factories.make_appointment(other_business, start_time=NOW + timedelta(hours=1))
+        emit = events.emit_reminder_due
 
-        def fail(*args, **kwargs):
-            raise RuntimeError
+        def fail_for_one(appointment, *, now):
+            if appointment.business_id == reminded.pk:
+                raise RuntimeError
+            emit(appointment, now=now)
 
         with monkeypatch.context() as patched:
-            patched.setattr("appointments.events.emit_reminder_due", fail)
-            with pytest.raises(RuntimeError), transaction.atomic():
-                reminders.record_due_reminders(now=timezone.now())
+            patched.setattr(events, "emit_reminder_due", fail_for_one)
+            assert reminders.record_due_reminders(now=timezone.now()) == 1
+        assert f"Reminders of {reminded} cannot be recorded" in caplog.text
         assert len(due()) == 1
 
 

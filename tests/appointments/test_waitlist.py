@@ -294,6 +294,39 @@ class TestOffer:
         assert offer() == 0
         assert status(client, entry) == "waiting"
 
+    def test_a_suspended_business_offers_nothing(self, clinic, booked, join):
+        join(date_to="2026-03-04")
+        clinic.business.suspended_at = timezone.now()
+        clinic.business.save()
+        assert offer() == 0
+
+    def test_a_failure_stops_only_its_own_business(
+        self, clinic, booked, join, other_business, monkeypatch, caplog
+    ):
+        join(date_to="2026-03-04")
+        service = factories.make_service(other_business)
+        factories.make_staff(other_business, services=[service])
+        customer = factories.make_customer(other_business)
+        today = timezone.now().date()
+        waitlist.join_waitlist(
+            business=other_business,
+            customer=customer,
+            service=service,
+            date_from=today,
+            date_to=today + timedelta(days=7),
+            now=timezone.now(),
+        )
+        find = waitlist.slots_between
+
+        def fail_for_one(*, business, **values):
+            if business == clinic.business:
+                raise RuntimeError
+            return find(business=business, **values)
+
+        monkeypatch.setattr(waitlist, "slots_between", fail_for_one)
+        assert offer() == 1
+        assert f"Free times of {clinic.business} cannot be offered" in caplog.text
+
 
 class TestLeave:
     def test_frees_what_is_held(self, client, booked, join):
