@@ -1,5 +1,5 @@
 """`make compat`: installs other people's clients, generators, linters and SDKs, each set in an environment
-of its own, and runs the tests that need them. Takes at most six minutes."""
+of its own, and runs the tests that need them. Takes five to six minutes on two cores with nothing installed."""
 
 from __future__ import annotations
 
@@ -28,14 +28,16 @@ from tests.compat.environments import (
 )
 
 _TESTS: Final = Path(__file__).parent
-_LIMIT_SECONDS: Final = 360
-_TEST_SECONDS: Final = 150  # of them, left for the tests
+# Ends what hangs: a registry that is slow today, or other work on the machine, must not fail the tests.
+_LIMIT_SECONDS: Final = 900
+_TEST_SECONDS: Final = 450  # of them, left for the tests
 # Two processes run the tests: one these, the other the rest. About equally long.
 _FIRST_HALF: Final = ("test_generated_clients.py", "test_linters.py")
 
 
 def main() -> int:
-    deadline = time.monotonic() + _LIMIT_SECONDS
+    started = time.monotonic()
+    deadline = started + _LIMIT_SECONDS
     names = (
         DOCUMENT_TOOLS,
         *(name for name in (*CLIENTS, *NPM_PACKAGES) if name != DOCUMENT_TOOLS),
@@ -47,7 +49,9 @@ def main() -> int:
     first = [str(_TESTS / name) for name in _FIRST_HALF]
     parts = (first, [str(_TESTS), *(f"--ignore={name}" for name in first)])
     with ThreadPoolExecutor(max_workers=2) as pool:
-        return max(pool.map(lambda part: _run_tests(deadline, part), parts))
+        status = max(pool.map(lambda part: _run_tests(deadline, part), parts))
+    print(f"{time.monotonic() - started:.0f} s, installing included")
+    return status
 
 
 def _run_tests(deadline: float, arguments: list[str]) -> int:

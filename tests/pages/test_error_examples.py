@@ -120,9 +120,12 @@ def causes(business, api_key, shop, settings, monkeypatch):
         send(EXAMPLES["rate_limit_exceeded"], api_key, shop)
 
     def leases(name):
-        return lambda: [
-            Lease.acquire(f"{name}:{business.pk}", places=2, seconds=60) for _ in range(2)
-        ]
+        def occupy():
+            for _ in range(2):
+                lease = Lease.acquire(f"{name}:{business.pk}", places=2, seconds=60)
+                ends.append(lease.release)
+
+        return occupy
 
     def waiting():
         send(EXAMPLES["already_waiting"], api_key, shop)
