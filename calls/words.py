@@ -15,13 +15,20 @@ from typing import Final
 
 _MAX_WORD: Final = 60
 _GRAM: Final = 4
-# Marks below U+20000; above are variation selectors alone.
-_MARKS: Final = "".join(
-    chr(code)
-    for code in range(0x300, 0x20000)
-    if unicodedata.category(chr(code)) in ("Mn", "Mc", "Me")
+
+
+def _marks(start: int, end: int) -> str:
+    """The combining marks from `start` to before `end`."""
+    codes = range(start, end)
+    return "".join(chr(code) for code in codes if unicodedata.category(chr(code))[0] == "M")
+
+
+# Two classes, as `re` looks a character up in a class within U+FFFF, and compares it with each of a
+# class beyond: ten times slower. The second is for rare scripts; above U+20000 are variation selectors.
+_MARK: Final = (
+    rf"(?:[{_marks(0x300, 0x10000)}]|(?=[\U00010000-\U0001ffff])[{_marks(0x10000, 0x20000)}])"
 )
-WORD: Final = re.compile(rf"[^\W_]+(?:[{_MARKS}]+[^\W_]*)*")
+WORD: Final = re.compile(rf"[^\W_]+(?:{_MARK}+[^\W_]*)*")
 _ASCII_WORD = re.compile("[a-z0-9]+")
 _ACCENTS = re.compile("[\u0300-\u036f]+")
 _JOINERS = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]+")
@@ -40,13 +47,16 @@ def words_of(texts: Iterable[str]) -> str:
     if folded.isascii():
         unique = dict.fromkeys(_ASCII_WORD.findall(folded))
         return "".join(f" {word}" for word in dict.fromkeys(word[:_MAX_WORD] for word in unique))
-    found = dict.fromkeys(word for run in _runs(folded) for word in _indexed(run))
+    unique = dict.fromkeys(WORD.findall(folded))
+    found = dict.fromkeys(word for run in _runs(unique) for word in _indexed(run))
     return "".join(f" {word}" for word in found)
 
 
 def query_words(text: str) -> list[str]:
     """The words of a search for `text`: each is a word of `words_of`, or the beginning of one."""
-    return list(dict.fromkeys(word for run in _runs(_fold(text)) for word in _searched(run)))
+    return list(
+        dict.fromkeys(word for run in _runs(WORD.findall(_fold(text))) for word in _searched(run))
+    )
 
 
 def _fold(text: str) -> str:
@@ -57,9 +67,9 @@ def _fold(text: str) -> str:
     return unicodedata.normalize("NFKC", _ACCENTS.sub("", text)).lower()
 
 
-def _runs(folded: str) -> Iterator[str]:
-    """Words, those of scripts without spaces apart from the letters and digits beside them."""
-    for word in WORD.findall(folded):
+def _runs(words: Iterable[str]) -> Iterator[str]:
+    """`words`, those of scripts without spaces apart from the letters and digits beside them."""
+    for word in words:
         if _HAS_NO_SPACES.search(word):
             yield from _RUN.findall(word)
         else:

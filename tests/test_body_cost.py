@@ -1,15 +1,13 @@
 """Bodies of up to 1 MiB in hostile shapes cost every write route little CPU time, in proportion to
 their size.
 
-CPU time of this thread is measured, not wall time, and the least of several times counts: other load
-of the machine can only add to it. What is cheap at full size cannot grow dangerously; only what is not
-is compared with a body of half the size.
+What is cheap at full size cannot grow dangerously; only what is not is compared with a body of half
+the size.
 """
 
 from __future__ import annotations
 
 import json
-import time
 from functools import cache, lru_cache, partial
 
 import pytest
@@ -17,6 +15,7 @@ import pytest
 from kaivox.api.parsers import MAX_BODY, MAX_DEPTH, MAX_ITEMS, MAX_MEMBERS
 from ratelimits.throttling import EnterpriseThrottle
 from tests import documented
+from tests.cpu_cost import CHEAP_SECONDS, check_cost, cpu_seconds
 from tests.effort import THOROUGH
 from tests.object_graph import make_world, routes
 from tests.test_hostile import at, whole_body
@@ -27,12 +26,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.once]
 WRITES = [route for route in routes() if route.method not in ("GET", "HEAD")]
 READS = [route for route in routes() if route.method == "GET"]
 LIMIT_SECONDS = 0.5
-CHEAP_SECONDS = 0.1
-# Growth is compared above it. Below, the caches of a shared processor decide: Python's own unquote(),
-# which is linear, took 4.6 times as long for twice the text.
-COMPARED_SECONDS = 0.25
-MAX_GROWTH = 2.5
-ROUNDS = 5  # measured again where too slow, as the processor may be shared at this moment
 
 
 def padded(count, size, prefix=""):
@@ -127,13 +120,14 @@ def no_quota(monkeypatch):
     monkeypatch.setattr(EnterpriseThrottle, "per_day", 10**6)
 
 
-def cpu_seconds(send, body):
+def seconds_of(send, body):
     """The CPU time of one request; never a server error."""
-    begun = time.thread_time()
-    response = send(body)
-    spent = time.thread_time() - begun
-    assert response.status_code < 500, response.content[:300]
-    return spent
+
+    def work():
+        response = send(body)
+        assert response.status_code < 500, response.content[:300]
+
+    return cpu_seconds(work)
 
 
 @lru_cache(maxsize=2 * len(SHAPES))
@@ -141,20 +135,15 @@ def body_of(make, size):
     return make(size).encode()
 
 
-def check_cost(send, make, here):
+def check_request(send, make, here):
     whole = body_of(make, MAX_BODY)
     assert MAX_BODY // 3 < len(whole) <= MAX_BODY, f"{here}: {len(whole)} bytes"
-    full = cpu_seconds(send, whole)
-    if full <= CHEAP_SECONDS:
-        return
-    half_body = body_of(make, MAX_BODY // 2)
-    half = cpu_seconds(send, half_body)
-    for _ in range(ROUNDS):
-        full = min(full, cpu_seconds(send, whole))
-        half = min(half, cpu_seconds(send, half_body))
-        if full <= min(LIMIT_SECONDS, max(MAX_GROWTH * half, COMPARED_SECONDS)):
-            return
-    pytest.fail(f"{here}: {half:.3f} s of CPU for half of it, {full:.3f} s for all")
+    check_cost(
+        lambda: seconds_of(send, whole),
+        lambda: seconds_of(send, body_of(make, MAX_BODY // 2)),
+        here,
+        limit=LIMIT_SECONDS,
+    )
 
 
 def sender(client, route, mine):
@@ -177,7 +166,7 @@ class TestBody:
     def test_of_a_hostile_shape_is_cheap(self, client, business, route):
         send = sender(client, route, make_world(business))
         for shape in share_of(SHAPES, WRITES.index(route), 6):
-            check_cost(send, shape, f"{route} {shape.__name__}")
+            check_request(send, shape, f"{route} {shape.__name__}")
 
     @pytest.mark.parametrize("route", [r for r in WRITES if fields_of(r)], ids=str)
     def test_with_a_long_string_in_any_field_is_cheap(self, client, business, route):
@@ -193,7 +182,7 @@ class TestBody:
                     )
                     return json.dumps({**valid, name: filler * repeats}, ensure_ascii=False)
 
-                check_cost(send, make, f"{route} {name} {filler!r}")
+                check_request(send, make, f"{route} {name} {filler!r}")
 
 
 class TestVoiceEngine:
@@ -201,7 +190,7 @@ class TestVoiceEngine:
     def test_a_message_of_a_hostile_shape_is_cheap(self, client, business, settings, shape):
         settings.VOICE_ALLOW_UNSIGNED = True
         url = f"/voice/kaivox/{business.slug}"
-        check_cost(
+        check_request(
             lambda body: client.generic("POST", url, body, "application/json"),
             shape,
             shape.__name__,
@@ -213,7 +202,7 @@ class TestVoiceEngine:
         path = ("vapi/{}", "retell/{}", "vapi/{}/tools", "retell/{}/tools")[number]
         url = "/voice/" + path.format(business.slug)
         for shape in share_of(SHAPES, number, 4):
-            check_cost(
+            check_request(
                 lambda body: client.generic("POST", url, body, "application/json"),
                 shape,
                 f"{path} {shape.__name__}",
@@ -228,7 +217,7 @@ class TestVoiceEngine:
                 '{"call_id":"c","status":"completed","transcript":[' + ",".join([turn] * 95) + "]}"
             )
 
-        check_cost(
+        check_request(
             lambda body: client.generic(
                 "POST", f"/voice/kaivox/{business.slug}", body, "application/json"
             ),
@@ -244,7 +233,7 @@ class TestForm:
         def make(size):
             return "key=" + filler * ((size - 1000) // len(filler))
 
-        check_cost(
+        check_request(
             lambda body: client.generic("POST", path, body, "application/x-www-form-urlencoded"),
             make,
             f"{path} {filler}",
@@ -272,6 +261,6 @@ class TestQuery:
             for value in share_of(QUERY_VALUES, number, 8):
                 query = {name: value * (65_536 // len(value))}
                 # The first may import something.
-                tries = (cpu_seconds(partial(client.get, url), query) for _ in range(ROUNDS))
+                tries = (seconds_of(partial(client.get, url), query) for _ in range(5))
                 is_cheap = any(spent <= CHEAP_SECONDS for spent in tries)
                 assert is_cheap, f"{route} {name}={value}…: over {CHEAP_SECONDS} s of CPU"

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import pytest
 
 from calls import sentiment
 from calls.masking import mask, mask_turns
 from calls.transcripts import MAX_TURNS, summarise, tidy, turn, words_of
+from tests.cpu_cost import check_cost, cpu_seconds
 from tests.effort import THOROUGH
 
 pytestmark = pytest.mark.once
 
 MEBIBYTE = 2**20
-# Of an idle core. At a load of 17 on two cores the slowest text took 0.50 s in the best of six.
-LIMIT_SECONDS = 0.5 if THOROUGH else 1.0
-# Below it the clock and the caches of the processor decide, not the code.
-NOISE_SECONDS = 0.1
-MAX_GROWTH = 2.5
-ROUNDS = 5  # measured again where too slow, as the processor may be shared at this moment
+LIMIT_SECONDS = 0.5
 
 TEXTS = {
     "digits": "4",
@@ -60,23 +53,24 @@ def transcribed(text: str) -> None:
     words_of(turns, summarise(turns))
 
 
-def seconds(work: Callable[[str], object], text: str) -> float:
-    begin = time.thread_time()
-    work(text)
-    return time.thread_time() - begin
+# In a quick run each text is handled in one of the ways, and each way meets every fourth text.
+WAYS = (mask, masked_as_turns, sentiment.score, transcribed)
+CASES = [
+    pytest.param(work, pattern, id=f"{name}-{work.__name__}")
+    for number, (name, pattern) in enumerate(TEXTS.items())
+    for work in (WAYS if THOROUGH else [WAYS[number % len(WAYS)]])
+]
 
 
-@pytest.mark.parametrize("work", (mask, masked_as_turns, sentiment.score, transcribed))
-@pytest.mark.parametrize("pattern", TEXTS.values(), ids=list(TEXTS))
+@pytest.mark.parametrize(("work", "pattern"), CASES)
 class TestProcessingTime:
     def test_is_bounded_and_grows_with_the_text(self, work, pattern):
         work(pattern * 10)  # loads weights and word lists
         size = MEBIBYTE // len(pattern.encode())
         text, half_text = pattern * size, pattern * (size // 2)
-        whole, half = seconds(work, text), seconds(work, half_text)
-        for _ in range(ROUNDS):
-            if whole <= min(LIMIT_SECONDS, max(MAX_GROWTH * half, NOISE_SECONDS)):
-                return
-            # The least counts: other load of the machine can only add to it.
-            whole, half = min(whole, seconds(work, text)), min(half, seconds(work, half_text))
-        pytest.fail(f"{half:.3f} s for half of the text, {whole:.3f} s for all")
+        check_cost(
+            lambda: cpu_seconds(lambda: work(text)),
+            lambda: cpu_seconds(lambda: work(half_text)),
+            repr(pattern),
+            limit=LIMIT_SECONDS,
+        )
