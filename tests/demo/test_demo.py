@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from django.db import transaction
 from django.db.models import Count, F, Sum
 
 from appointments.groups.models import AppointmentSeries, Visit
@@ -57,33 +58,42 @@ class TestConversations:
         assert all("{" not in turn.format(**words) for turn in conversation.turns)
 
 
-@pytest.mark.django_db
-class TestSeeding:
-    def test_creates_every_status_segment_and_sentiment(self):
-        business = seed_business(STUDIO_NINE, now=NOW)
-        statuses = set(Appointment.objects.for_business(business).values_list("status", flat=True))
+@pytest.fixture(scope="class")
+def seeded_studio(django_db_setup, django_db_blocker):
+    """Seeded once, as it takes a second. Each test's own transaction is a savepoint in this one."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield seed_business(STUDIO_NINE, now=NOW)
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def studio(seeded_studio, db) -> Business:
+    return seeded_studio
+
+
+class TestOneBusiness:
+    def test_creates_every_status_segment_and_sentiment(self, studio):
+        statuses = set(Appointment.objects.for_business(studio).values_list("status", flat=True))
         assert statuses == set(AppointmentStatus.values)
-        assert set(
-            Customer.objects.for_business(business).values_list("segment", flat=True)
-        ) == set(Segment.values)
+        assert set(Customer.objects.for_business(studio).values_list("segment", flat=True)) == set(
+            Segment.values
+        )
         for model in (WorkingHours, Break, Closure, TimeOff):
-            assert model.objects.filter(business=business).exists(), model
-        calls = Call.objects.for_business(business)
+            assert model.objects.filter(business=studio).exists(), model
+        calls = Call.objects.for_business(studio)
         assert set(calls.values_list("status", flat=True)) == {"completed", "missed"}
         moods = set(calls.filter(status="completed").values_list("sentiment", flat=True))
         assert moods == {"positive", "neutral", "negative"}
         assert not calls.filter(status="completed", transcript=[]).exists()
 
-    def test_has_past_and_upcoming_appointments(self):
-        business = seed_business(STUDIO_NINE, now=NOW)
-        rows = Appointment.objects.for_business(business)
+    def test_has_past_and_upcoming_appointments(self, studio):
+        rows = Appointment.objects.for_business(studio)
         assert not rows.filter(start_time__gt=NOW, status=AppointmentStatus.COMPLETED).exists()
         assert rows.filter(start_time__gt=NOW, status=AppointmentStatus.SCHEDULED).count() > 10
         assert not rows.filter(end_time__lte=NOW, status=AppointmentStatus.SCHEDULED).exists()
 
-    def test_links_booked_calls_to_their_appointments(self):
-        business = seed_business(STUDIO_NINE, now=NOW)
-        booked = Call.objects.for_business(business).filter(outcome="booked")
+    def test_links_booked_calls_to_their_appointments(self, studio):
+        booked = Call.objects.for_business(studio).filter(outcome="booked")
         assert booked.count() > 5
         for call in booked:
             appointment = Appointment.objects.get(pk=call.appointment_id)
@@ -91,47 +101,44 @@ class TestSeeding:
             assert appointment.customer_id == call.customer_id
             assert appointment.created_at == call.ended_at < NOW
 
-    def test_books_on_different_days(self):
-        business = seed_business(STUDIO_NINE, now=NOW)
-        upcoming = Appointment.objects.for_business(business).filter(start_time__gt=NOW)
+    def test_books_on_different_days(self, studio):
+        upcoming = Appointment.objects.for_business(studio).filter(start_time__gt=NOW)
         assert len({row.created_at.date() for row in upcoming}) > 5
 
-    def test_creates_no_customer_after_their_first_booking(self):
-        business = seed_business(STUDIO_NINE, now=NOW)
-        rows = Appointment.objects.for_business(business)
+    def test_creates_no_customer_after_their_first_booking(self, studio):
+        rows = Appointment.objects.for_business(studio)
         assert not rows.filter(created_at__lt=F("customer__created_at")).exists()
 
-    def test_has_deliveries_of_which_some_failed_and_sends_none(self):
-        business = seed_business(STUDIO_NINE, now=NOW)
-        deliveries = Delivery.objects.for_business(business)
+    def test_has_deliveries_of_which_some_failed_and_sends_none(self, studio):
+        deliveries = Delivery.objects.for_business(studio)
         assert set(deliveries.values_list("status", flat=True)) == {"succeeded", "exhausted"}
         assert all(row.attempts.count() == row.attempt_count for row in deliveries)
-        assert not Endpoint.objects.for_business(business).filter(is_active=True).exists()
+        assert not Endpoint.objects.for_business(studio).filter(is_active=True).exists()
 
-    def test_has_an_endpoint_that_was_disabled_because_it_failed(self):
-        business = seed_business(STUDIO_NINE, now=NOW)
-        endpoint = Endpoint.objects.for_business(business).get(disabled_reason="failing")
+    def test_has_an_endpoint_that_was_disabled_because_it_failed(self, studio):
+        endpoint = Endpoint.objects.for_business(studio).get(disabled_reason="failing")
         log = Delivery.objects.filter(endpoint=endpoint)
         failed = log.filter(status="exhausted")
         assert endpoint.exhausted_in_a_row == failed.count() > 0
         assert not log.filter(status="succeeded", created_at__gte=endpoint.failing_since).exists()
         assert log.filter(status="succeeded").exists()
 
-    def test_has_api_usage_of_the_days_before_today(self):
-        business = seed_business(STUDIO_NINE, now=NOW)
-        usage = DailyUsage.objects.for_business(business)
+    def test_has_api_usage_of_the_days_before_today(self, studio):
+        usage = DailyUsage.objects.for_business(studio)
         assert usage.count() == 29
         assert not usage.filter(day__gte=NOW.date()).exists()
 
-    def test_has_a_request_log_with_some_errors(self):
-        business = seed_business(STUDIO_NINE, now=NOW)
-        entries = RequestLogEntry.objects.for_business(business)
+    def test_has_a_request_log_with_some_errors(self, studio):
+        entries = RequestLogEntry.objects.for_business(studio)
         assert not entries.filter(at__gte=NOW).exists()
         assert 0 < entries.errors().count() < entries.count() / 4
         codes = set(entries.errors().values_list("error_code", flat=True))
         documented = (Path(__file__).parents[2] / "docs/errors.md").read_text(encoding="utf-8")
         assert all(f"`{code}`" in documented for code in codes)
 
+
+@pytest.mark.django_db
+class TestSeeding:
     @pytest.mark.parametrize("today", (NOW, datetime(2026, 12, 19, 22, 5, tzinfo=UTC)))
     def test_has_classes_of_which_one_is_full_and_somebody_waits(self, today):
         business = seed_business(PEAK_GYMS, now=today)
