@@ -38,12 +38,13 @@ def _move(request: HttpRequest, appointment: Appointment, values: Values) -> str
         business=business,
         appointment_id=appointment.pk,
         start=start_of(values["day"], values["time"], business.zone),
-        staff=values["staff"],
+        staff=values.get("staff"),
         party_size=values["party_size"],
         overrides_window=True,
         now=timezone.now(),
     )
-    return f"Moved to {_local(moved)} with {moved.staff}."
+    who = f" with {moved.staff}" if moved.staff else ""
+    return f"Moved to {_local(moved)}{who}."
 
 
 def _cancel(request: HttpRequest, appointment: Appointment, values: Values) -> str:
@@ -101,7 +102,7 @@ class OutsideHoursFilter(admin.SimpleListFilter):
     parameter_name = "outside_hours"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "outside working hours")]
+        return [("yes", "Outside working hours")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() != "yes":

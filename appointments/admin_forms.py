@@ -77,6 +77,8 @@ def move_form(appointment: Appointment) -> type[forms.Form]:
             super().__init__(*args, **kwargs)
             ids = {"service": appointment.service_id, "appointment": appointment.pk}
             _reads_free_times(self.fields["day"], **ids)
+            if not appointment.service.needs_staff:
+                del self.fields["staff"]
 
     return MoveForm
 
@@ -114,4 +116,6 @@ class BookingForm(TenantModelForm):
         self.fields["party_size"].required = False
         if "staff" in self.fields:
             self.fields["staff"].required = False
-            self.fields["staff"].help_text = "Empty: anyone who is free."
+            self.fields[
+                "staff"
+            ].help_text = "Empty: anyone who is free; no one where the service needs no staff."

@@ -44,7 +44,11 @@ class _FreeTimesForm(forms.Form):
             if service and row and row.business_id != service.business_id:
                 self.add_error(name, "This belongs to another business.")
         staff = values.get("staff")
-        if service and staff and not staff.services.filter(pk=service.pk).exists():
+        if (
+            service
+            and staff
+            and not staff.services.filter(pk=service.pk, needs_staff=True).exists()
+        ):
             self.add_error("staff", f"{staff} does not offer {service}.")
         return values
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+
 from appointments.models import Appointment, Confirmation, ResourceBooking
 from appointments.reservations import ReservedSlot
 from services.models import Service
@@ -20,11 +24,18 @@ def assign_slot(appointment: Appointment, service: Service, slot: ReservedSlot) 
     appointment.busy_start, appointment.busy_end = slot.busy_start, slot.busy_end
 
 
-def reserve_resources(appointment: Appointment, *, had_some: bool = False) -> None:
+def reserve_resources(
+    appointment: Appointment,
+    *,
+    had_some: bool = False,
+    busy: Mapping[int, tuple[datetime, datetime]] = MappingProxyType({}),
+) -> None:
     """Writes the resources of a booked or moved appointment; `had_some` before it was moved. An
-    appointment that never had any needs no query."""
+    appointment that never had any needs no query. `busy` are blocked ranges that differ from the
+    appointment's, by id of the resource."""
     if had_some:
         ResourceBooking.objects.filter(appointment=appointment).delete()
+    own = appointment.busy_start, appointment.busy_end
     ResourceBooking.objects.bulk_create(
         ResourceBooking(
             business_id=appointment.business_id,
@@ -33,12 +44,13 @@ def reserve_resources(appointment: Appointment, *, had_some: bool = False) -> No
             service_id=appointment.service_id,
             staff_id=appointment.staff_id,
             start_time=appointment.start_time,
-            busy_start=appointment.busy_start,
-            busy_end=appointment.busy_end,
+            busy_start=busy_start,
+            busy_end=busy_end,
             is_shared=appointment.is_shared,
             status=appointment.status,
         )
         for resource_id in appointment.resource_ids
+        for busy_start, busy_end in (busy.get(resource_id, own),)
     )
 
 

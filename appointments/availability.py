@@ -43,7 +43,8 @@ class BookingRules:
 
     A start is in [`earliest`, `latest`): `now` plus the minimum notice, the end of the horizon.
     `capacity` is how many people one start takes, `party_size` how many are to be booked.
-    `daily_cap` is the maximum number of appointments of the service `service_id` on a local day.
+    `daily_cap` is the maximum number of appointments of the service `service_id` on a local day. A
+    service that does not need staff reserves resources alone.
     """
 
     duration: int
@@ -54,9 +55,16 @@ class BookingRules:
     earliest: int
     latest: int = MAX_INSTANT
     service_id: int = 0
+    needs_staff: bool = True
     daily_cap: int | None = None
     capacity: int = 1
     party_size: int = 1
+
+    @property
+    def shares_starts(self) -> bool:
+        """Whether bookings of the service with the same staff and start are of one class. They always
+        are where one person can have no more than one."""
+        return self.needs_staff or self.capacity > 1
 
 
 @dataclass(slots=True)
@@ -80,7 +88,8 @@ class StaffCalendar:
 @dataclass(frozen=True, slots=True)
 class BookableStarts:
     """The starts at which one member of staff can be booked, after each rule: an error names the rule
-    that removed the start. After `not_away` come notice and horizon, then busy time and daily cap."""
+    that removed the start. After `not_away` come notice and horizon, then busy time and daily cap.
+    `closed` are the closures of the business, which come before hours in the order of reasons."""
 
     in_hours: Sequence[Range]
     not_closed: Sequence[Range]
@@ -88,6 +97,7 @@ class BookableStarts:
     free: Sequence[Range]
     grid: Sequence[Range]
     seats: Mapping[int, int] = field(default_factory=dict)
+    closed: Sequence[Range] = ()
 
 
 def starts_of(calendar: StaffCalendar, rules: BookingRules, span: Range) -> BookableStarts:
@@ -110,7 +120,9 @@ def starts_of(calendar: StaffCalendar, rules: BookingRules, span: Range) -> Book
         blocked.sort()
     lower, upper = max(span[0], rules.earliest), min(span[1], rules.latest)
     free = without(_within(not_away, lower, upper), blocked)
-    return BookableStarts(in_hours, not_closed, not_away, free, calendar.grid)
+    return BookableStarts(
+        in_hours, not_closed, not_away, free, calendar.grid, closed=calendar.closed
+    )
 
 
 def starts_within(starts: BookableStarts, span: Range) -> BookableStarts:
@@ -190,7 +202,8 @@ def reason_at(
     if start >= rules.latest:
         return UnavailabilityReason.BEYOND_HORIZON
     if not contains(starts.in_hours, start):
-        return UnavailabilityReason.CLOSED
+        is_holiday = contains(starts.closed, start)
+        return UnavailabilityReason.HOLIDAY if is_holiday else UnavailabilityReason.CLOSED
     if not contains(starts.not_closed, start):
         return UnavailabilityReason.HOLIDAY
     if not contains(starts.not_away, start):
@@ -225,7 +238,8 @@ def reason_of_day(
         return UnavailabilityReason.BEYOND_HORIZON
     people = list(everyone)
     if not any(touches(person.in_hours, day) for person in people):
-        return UnavailabilityReason.CLOSED
+        is_holiday = any(not without([day], person.closed) for person in people)
+        return UnavailabilityReason.HOLIDAY if is_holiday else UnavailabilityReason.CLOSED
     if not any(touches(person.not_closed, day) for person in people):
         return UnavailabilityReason.HOLIDAY
     if not any(touches(person.not_away, day) for person in people):

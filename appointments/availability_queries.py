@@ -59,6 +59,10 @@ class Exclusions:
 NO_EXCLUSIONS: Final = Exclusions()
 
 
+# The id of a member of staff, or None: a service that needs none is booked with its resources alone.
+StaffKey = int | None
+
+
 @dataclass(slots=True)
 class BusyTime:
     """The busy time of one member of staff, in Unix seconds. `busy` has the blocked ranges of
@@ -74,41 +78,46 @@ class BusyTime:
 
 class AvailabilityLoader:
     """Working hours and busy time of `staff_ids` within the local days `first` to `last`. The hours
-    are read when it is created."""
+    are read when it is created. Where None is among them, its calendar has closures and daily caps
+    alone."""
 
     def __init__(
-        self, business: Business, staff_ids: Collection[int], first: date, last: date
+        self, business: Business, staff_ids: Collection[StaffKey], first: date, last: date
     ) -> None:
         self.business = business
-        self.staff_ids = list(staff_ids)
+        self._keys = list(staff_ids)
+        self.staff_ids = [one for one in staff_ids if one is not None]
         self.days = LocalDays(business.zone)
         self._schedules, closures = _load_working_hours(
             business, self.staff_ids, first - HOURS_MARGIN, last + HOURS_MARGIN
         )
-        self._closed = closed_ranges(closures, self.days)
+        self.closed = closed_ranges(closures, self.days)
 
-    def hours(self, first: date, last: date) -> dict[int, StaffCalendar]:
+    def hours(self, first: date, last: date) -> dict[StaffKey, StaffCalendar]:
         """Each person's hours and closures on the local days `first` to `last`; no query."""
-        found = {}
-        for staff_id in self.staff_ids:
+        found: dict[StaffKey, StaffCalendar] = {}
+        for staff_id in self._keys:
+            if staff_id is None:
+                found[None] = StaffCalendar((), closed=self.closed)
+                continue
             windows = working_windows(
                 self._schedules[staff_id], self.days, first - HOURS_MARGIN, last + HOURS_MARGIN
             )
-            found[staff_id] = StaffCalendar(
-                windows, grid_segments(windows, self.days), self._closed
-            )
+            found[staff_id] = StaffCalendar(windows, grid_segments(windows, self.days), self.closed)
         return found
 
     def calendars(
         self, first: date, last: date, rules: BookingRules, without: Exclusions = NO_EXCLUSIONS
-    ) -> dict[int, StaffCalendar]:
+    ) -> dict[StaffKey, StaffCalendar]:
         """Each person's calendar for starts on the local days `first` to `last`; one query, and one
         more where the service has a daily cap."""
         calendars = self.hours(first, last)
         self.fill(calendars, self.busy_time(first, last, rules, without))
         return calendars
 
-    def fill(self, calendars: dict[int, StaffCalendar], busy_time: dict[int, BusyTime]) -> None:
+    def fill(
+        self, calendars: dict[StaffKey, StaffCalendar], busy_time: dict[StaffKey, BusyTime]
+    ) -> None:
         """Adds busy time to `calendars`."""
         cap = self.business.daily_cap_per_staff
         for staff_id, own in busy_time.items():
@@ -122,21 +131,23 @@ class AvailabilityLoader:
 
     def busy_time(
         self, first: date, last: date, rules: BookingRules, without: Exclusions = NO_EXCLUSIONS
-    ) -> dict[int, BusyTime]:
+    ) -> dict[StaffKey, BusyTime]:
         """What can block starts on the local days `first` to `last`, by person; queries as
         `calendars`."""
         start, end = self.days.range_of(first, last)
         begin = _instant(start - rules.buffer_before)
-        rows = _BUSY_TIME_ROWS.rows(
-            business_id=self.business.pk,
-            staff_ids=tuple(self.staff_ids),
-            start=begin,
-            at_least=begin - LONGEST_BUSY,
-            end=_instant(end + rules.duration + rules.buffer_after),
-            now=_instant(rules.now),
-            appointment=without.appointment,
-            hold=without.hold,
-        )
+        rows = []
+        if self.staff_ids:
+            rows = _BUSY_TIME_ROWS.rows(
+                business_id=self.business.pk,
+                staff_ids=tuple(self.staff_ids),
+                start=begin,
+                at_least=begin - LONGEST_BUSY,
+                end=_instant(end + rules.duration + rules.buffer_after),
+                now=_instant(rules.now),
+                appointment=without.appointment,
+                hold=without.hold,
+            )
         full: list[Range] = []
         if rules.daily_cap is not None:
             starts = starts_of_service(
@@ -145,11 +156,12 @@ class AvailabilityLoader:
                 _instant(start),
                 _instant(end),
                 now=_instant(rules.now),
-                moved=without.appointment,
+                moved=() if without.appointment is None else (without.appointment,),
                 used=without.hold,
+                shares_starts=rules.shares_starts,
             )
             full = full_days(starts, rules.daily_cap, self.days)
-        found = {staff_id: BusyTime(full=full) for staff_id in self.staff_ids}
+        found = {staff_id: BusyTime(full=full) for staff_id in self._keys}
         for staff_id, kind, joined in rows:
             seconds = list(map(int, joined.split(",")))
             starts, ranges = seconds[::3], list(zip(seconds[1::3], seconds[2::3], strict=True))
@@ -180,6 +192,7 @@ def booking_rules(
         earliest=-int(-(moment + service.notice_for(business).total_seconds()) // 1),
         latest=days.bounds(last_day)[1],
         service_id=service.pk,
+        needs_staff=service.needs_staff,
         daily_cap=service.daily_cap,
         capacity=service.capacity,
         party_size=party_size,

@@ -3,9 +3,9 @@ class, and the resources that it requires. A service that is neither needs no qu
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.db.models import (
@@ -15,7 +15,7 @@ from django.db.models import (
     Sum,
     TextField,
 )
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Coalesce
 
 from appointments.availability import BookableStarts, BookingRules, StaffCalendar, starts_of
 from appointments.availability_queries import (
@@ -25,21 +25,34 @@ from appointments.availability_queries import (
     Exclusions,
     JoinedSeconds,
     Seconds,
+    StaffKey,
 )
-from appointments.capacity import ClassSession, ResourceStarts, ResourceTime, with_capacity
-from appointments.models import LONGEST_BUSY, Appointment, Hold, ResourceBooking
+from appointments.capacity import (
+    ClassSession,
+    ResourceStarts,
+    ResourceTime,
+    with_capacity,
+    without_staff,
+)
+from appointments.models import (
+    LONGEST_BUSY,
+    Appointment,
+    Hold,
+    ResourceBooking,
+)
 from appointments.resource_locks import ResourceLock, read_resources
 from appointments.resources.hours import closure_ranges, hours_rows
 from appointments.resources.models import Resource
+from kaivox.api.values import DAY_MINUTES
 from kaivox.db.compiled_query import CompiledQuery
 from kaivox.errors import Invalid
 from services.models import Service
-from staff.hours import Schedule, weekly_hours, working_windows
+from staff.hours import Schedule, grid_segments, weekly_hours, working_windows
 from staff.intervals import Range, merged
 
-Sessions = dict[int, dict[int, ClassSession]]
+Sessions = dict[StaffKey, dict[int, ClassSession]]
 # (start, blocked start, blocked end, staff id, service id) of an appointment or hold
-_Row = tuple[int, int, int, int, int]
+_Row = tuple[int, int, int, StaffKey, int]
 
 
 class PartyTooLarge(Invalid):
@@ -50,16 +63,28 @@ class PartyTooLarge(Invalid):
 @dataclass(frozen=True, slots=True)
 class Capacity:
     """`sessions` of the class by member of staff and start, and the starts of the resources; None
-    where none is required."""
+    where none is required. `grid` is that of a service that needs no staff."""
 
     service: Service
     sessions: Sessions = field(default_factory=dict)
     resources: ResourceStarts | None = None
+    grid: Sequence[Range] = ()
 
     def starts_of(
-        self, calendar: StaffCalendar, staff_id: int, rules: BookingRules, span: Range
+        self, calendar: StaffCalendar, staff_id: StaffKey, rules: BookingRules, span: Range
     ) -> BookableStarts:
-        """The starts within `span` at which this member of staff can be booked for the party."""
+        """The starts within `span` at which this member of staff can be booked for the party, or, where
+        the service needs none, its resources."""
+        if staff_id is None:
+            assert self.resources is not None  # noqa: S101 - for mypy: it requires at least one kind
+            return without_staff(
+                self.resources,
+                rules,
+                span,
+                grid=self.grid,
+                full=calendar.full,
+                sessions=self.sessions.get(None, {}),
+            )
         return with_capacity(
             starts_of(calendar, rules, span),
             calendar,
@@ -69,13 +94,22 @@ class Capacity:
             resources=self.resources,
         )
 
-    def resources_at(self, start: int, staff_id: int, starts: BookableStarts) -> tuple[int, ...]:
+    def resources_at(
+        self, start: int, staff_id: StaffKey, starts: BookableStarts
+    ) -> tuple[int, ...]:
         """Ids of the resources that a booking at `start`, one of `starts`, reserves."""
+        return tuple(one[0] for one in self.resource_options(start, staff_id, starts))
+
+    def resource_options(
+        self, start: int, staff_id: StaffKey, starts: BookableStarts
+    ) -> list[list[int]]:
+        """Of each kind the ids of the resources that a booking at `start`, one of `starts`, can have, the
+        best first."""
         if self.resources is None:
-            return ()
+            return []
         if start in starts.seats:
-            return tuple(self.resources.of_session(self.sessions[staff_id][start]))
-        return self.resources.choose(start)
+            return [[one] for one in self.resources.of_session(self.sessions[staff_id][start])]
+        return self.resources.options(start)
 
     def missing_kind(self) -> str | None:
         """A kind of resource of which none takes the party, or None."""
@@ -127,9 +161,22 @@ def load_capacity(
     booked = _load_resource_bookings(
         loader, [one.pk for one in found], rules, span, without, ignored
     )
-    times = [_time(one, booked[one.pk], loader, span) for one in found]
-    starts = ResourceStarts(times, service.resource_kinds, rules, span)
-    return Capacity(service, _with_resources(sessions, booked, service), starts)
+    windows_of = _windows_beside_staff if service.needs_staff else _windows
+    times = [
+        ResourceTime(
+            one.pk,
+            one.kind,
+            one.capacity,
+            windows_of(one, loader, span),
+            merged(closure_ranges(one.closures)),
+            [row[:3] for row in booked[one.pk]],
+        )
+        for one in found
+    ]
+    closed = () if service.needs_staff else loader.closed
+    starts = ResourceStarts(times, service.resource_kinds, rules, span, closed)
+    grid = () if service.needs_staff else grid_segments(starts.windows(), loader.days)
+    return Capacity(service, _with_resources(sessions, booked, service), starts, grid)
 
 
 def _load_sessions(
@@ -143,7 +190,7 @@ def _load_sessions(
     rows = _SESSION_ROWS.rows(
         business_id=loader.business.pk,
         service_id=service.pk,
-        staff_ids=tuple(loader.staff_ids),
+        staff_ids=tuple(loader.staff_ids) if service.needs_staff else None,
         start=_instant(span[0]),
         end=_instant(span[1]),
         now=_instant(rules.now),
@@ -194,37 +241,33 @@ def _one_or_none(appointment: int | None) -> tuple[int, ...] | None:
 
 def _rows_of(joined: str) -> Iterator[_Row]:
     numbers = list(map(int, joined.split(",")))
-    return zip(*(numbers[place::5] for place in range(5)), strict=True)
+    times = (numbers[place::5] for place in range(3))
+    staff_ids = (number or None for number in numbers[3::5])
+    return zip(*times, staff_ids, numbers[4::5], strict=True)
 
 
-def _time(
-    resource: Resource, booked: Iterable[_Row], loader: AvailabilityLoader, span: Range
-) -> ResourceTime:
-    # Without hours of its own it is open whenever its staff works.
-    windows = [(span[0], span[1] + _LONGEST_SECONDS)]
+def _windows_beside_staff(
+    resource: Resource, loader: AvailabilityLoader, span: Range
+) -> list[Range]:
+    """When the resource is open for a member of staff who works then."""
     if resource.hours:
-        schedule = Schedule(weekly_hours(hours_rows(resource.hours)))
-        first, last = _days(loader, span)
-        windows = working_windows(schedule, loader.days, first - HOURS_MARGIN, last + HOURS_MARGIN)
-    return ResourceTime(
-        resource.pk,
-        resource.kind,
-        resource.capacity,
-        windows,
-        merged(closure_ranges(resource.closures)),
-        [row[:3] for row in booked],
-    )
+        return _windows(resource, loader, span)
+    return [(span[0], span[1] + _LONGEST_SECONDS)]  # whenever the person works
 
 
-def _days(loader: AvailabilityLoader, span: Range) -> tuple[date, date]:
-    return loader.days.day_of(span[0]), loader.days.day_of(span[1])
+def _windows(resource: Resource, loader: AvailabilityLoader, span: Range) -> list[Range]:
+    """When the resource is open: without hours of its own, always. Windows that touch the days of
+    `span` are complete, or longer than a week: the grid counts from their start."""
+    weekly = weekly_hours(hours_rows(resource.hours)) if resource.hours else _ALWAYS
+    first, last = loader.days.day_of(span[0]), loader.days.day_of(span[1])
+    return working_windows(Schedule(weekly), loader.days, first - HOURS_MARGIN, last + HOURS_MARGIN)
 
 
 def _with_resources(
     sessions: Sessions, booked: dict[int, list[_Row]], service: Service
 ) -> Sessions:
     """`sessions` with the resources that their bookings have."""
-    reserved: dict[tuple[int, int], set[int]] = {}
+    reserved: dict[tuple[StaffKey, int], set[int]] = {}
     for resource_id, rows in booked.items():
         for start, _, _, staff_id, service_id in rows:
             if service_id == service.pk:
@@ -238,6 +281,7 @@ def _with_resources(
     }
 
 
+_ALWAYS: Final = {weekday: [(0, DAY_MINUTES)] for weekday in range(7)}
 _LONGEST_SECONDS: Final = int(LONGEST_BUSY.total_seconds())
 
 
@@ -251,23 +295,27 @@ def _instant(seconds: int) -> datetime:
 def _session_rows(
     business_id: int,
     service_id: int,
-    staff_ids: tuple[int, ...],
+    staff_ids: tuple[int, ...] | None,
     start: datetime,
     end: datetime,
     now: datetime,
     ignored: tuple[int, ...] | None,
     hold: int | None,
 ) -> QuerySet[Any]:
-    """(staff id, start, people, number) of the appointments, and of the holds, of each session."""
+    """(staff id, start, people, number) of the appointments, and of the holds, of each session with
+    these staff, or without any."""
+
+    def of_staff(rows: Any) -> Any:
+        return rows.without_staff() if staff_ids is None else rows.for_staff(*staff_ids)
 
     def by_session(rows: QuerySet[Any]) -> QuerySet[Any]:
         rows = rows.filter(service_id=service_id, start_time__gte=start, start_time__lt=end)
         grouped = rows.values("staff_id", "start_time")
         return grouped.annotate(people=Sum("party_size"), bookings=Count("pk"))
 
-    appointments = Appointment.objects.for_business(business_id).for_staff(*staff_ids)
+    appointments = of_staff(Appointment.objects.for_business(business_id))
     appointments = appointments.not_cancelled().filter(is_shared=True)
-    holds = Hold.objects.for_business(business_id).for_staff(*staff_ids).live(now)
+    holds = of_staff(Hold.objects.for_business(business_id)).live(now)
     if ignored is not None:
         appointments = appointments.exclude(pk__in=ignored)
     if hold is not None:
@@ -290,7 +338,8 @@ def _resource_rows(
     if ignored is not None:
         rows = rows.exclude(appointment_id__in=ignored)
     columns = [Seconds(name) for name in ("start_time", "busy_start", "busy_end")]
-    ids = [Cast(F(name), TextField()) for name in ("staff_id", "service_id")]
+    # Without staff: 0, which is no id.
+    ids = [Cast(one, TextField()) for one in (Coalesce(F("staff_id"), 0), F("service_id"))]
     joined = rows.values("resource_id").annotate(joined=JoinedSeconds(*columns, *ids))
     return joined.values_list("resource_id", "joined")
 

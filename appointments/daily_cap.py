@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
 
 from appointments.models import Appointment, Hold
@@ -25,22 +25,23 @@ def starts_of_service(
     end: datetime,
     *,
     now: datetime,
-    moved: int | None,
+    moved: Collection[int],
     used: int | None,
+    shares_starts: bool,
 ) -> list[int]:
     """The starts in [start, end) of the service's appointments and open holds, in Unix seconds,
-    except those of the appointment `moved` and the hold `used`; one query. The bookings of one class
-    begin together, and count once."""
+    except those of the appointments `moved` and the hold `used`; one query. The bookings of one class
+    begin together, and count once (`shares_starts`, see BookingRules)."""
     appointments = Appointment.objects.for_business(business_id).not_cancelled()
     holds = Hold.objects.for_business(business_id).live(now)
-    if moved is not None:
-        appointments = appointments.exclude(pk=moved)
+    if moved:
+        appointments = appointments.exclude(pk__in=moved)
     if used is not None:
         holds = holds.exclude(pk=used)
     within = {"service_id": service_id, "start_time__gte": start, "start_time__lt": end}
     names = ("staff_id", "start_time")
     rows = appointments.filter(**within).values_list(*names)
-    rows = rows.union(holds.filter(**within).values_list(*names))
+    rows = rows.union(holds.filter(**within).values_list(*names), all=not shares_starts)
     return [int(instant.timestamp()) for _, instant in rows]
 
 

@@ -30,7 +30,7 @@ def emit_all(type: str, appointments: Sequence[Appointment], *, now: datetime) -
 
 
 def emit_all_rescheduled(
-    moves: Sequence[tuple[Appointment, datetime, int]], *, now: datetime
+    moves: Sequence[tuple[Appointment, datetime, int | None]], *, now: datetime
 ) -> None:
     """Records `appointment.rescheduled` of each (appointment, previous start, previous staff id)."""
     data = [
@@ -42,7 +42,11 @@ def emit_all_rescheduled(
 
 
 def emit_rescheduled(
-    appointment: Appointment, *, previous_start: datetime, previous_staff_id: int, now: datetime
+    appointment: Appointment,
+    *,
+    previous_start: datetime,
+    previous_staff_id: int | None,
+    now: datetime,
 ) -> None:
     _emit(
         "appointment.rescheduled",
@@ -73,10 +77,10 @@ def audit_details(appointment: Appointment, changed: Sequence[str]) -> None:
     )
 
 
-def _previous(start: datetime, staff_id: int) -> dict[str, str | int]:
+def _previous(start: datetime, staff_id: int | None) -> dict[str, str | int | None]:
     return {"previous_start_time": format_instant(start), "previous_staff_id": staff_id}
 
 
-def _emit(type: str, appointment: Appointment, now: datetime, **more: str | int) -> None:
+def _emit(type: str, appointment: Appointment, now: datetime, **more: str | int | None) -> None:
     data = AppointmentSerializer.render(appointment) | more
     record_event(business=appointment.business, type=type, data=data, now=now)

@@ -10,7 +10,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from appointments.models import Hold
-from appointments.reservations import BookingRequest, ReservedSlot, reserve_slot
+from appointments.reservations import (
+    BookingRequest,
+    ReservedSlot,
+    reject_needless,
+    reserve_slot,
+)
 from appointments.waitlist.models import WaitlistEntry, WaitlistStatus
 from kaivox.businesses.models import ApiKey, Business
 from kaivox.db.transactions import advisory_lock, atomic_write
@@ -59,7 +64,8 @@ def place_hold(
     def write(slot: ReservedSlot) -> Hold:
         holds = Hold.objects.for_business(business)
         # Nothing depends on this; it limits the size of the table.
-        holds.for_staff(slot.staff.pk).filter(expires_at__lte=now - _RETENTION).delete()
+        own = holds.for_staff(slot.staff.pk) if slot.staff else holds.without_staff()
+        own.filter(expires_at__lte=now - _RETENTION).delete()
         if created_by_key is not None:
             # Two requests of one key for two members of staff hold different row locks.
             advisory_lock("open holds", created_by_key.pk)
@@ -136,9 +142,11 @@ def release_hold(
 
 def validate_hold(
     hold: Hold, service: Service, start: datetime, staff: StaffMember | None, now: datetime
-) -> StaffMember:
-    """The member of staff of `hold`, which must be for this service, start and member of staff.
-    Raises HoldExpired, HoldMismatch."""
+) -> StaffMember | None:
+    """The member of staff of `hold`, which must be for this service, start and member of staff; None
+    where it has none, or the service needs none any more. Raises HoldExpired, HoldMismatch, and
+    StaffNotQualified for a `staff` that is not needed."""
+    reject_needless(service, staff)
     if hold.expires_at <= now:
         raise HoldExpired(errors={"hold_id": [HoldExpired.message]})
     for field, matches in (
@@ -148,7 +156,7 @@ def validate_hold(
     ):
         if not matches:
             raise HoldMismatch(errors={field: ["The hold is for another one."]})
-    return hold.staff
+    return hold.staff if service.needs_staff else None
 
 
 def consume_hold(hold: Hold, now: datetime) -> None:

@@ -27,7 +27,7 @@ class AppointmentStatus(models.TextChoices):
     SCHEDULED = "scheduled"
     COMPLETED = "completed"
     CANCELLED = "cancelled"
-    NO_SHOW = "no_show"
+    NO_SHOW = "no_show", "No show"
 
 
 class Confirmation(models.TextChoices):
@@ -61,6 +61,9 @@ class BusyRangeQuerySet(BusinessQuerySet):
 
     def for_staff(self, *staff_ids: int) -> Self:
         return self.filter(staff_id__in=staff_ids)
+
+    def without_staff(self) -> Self:
+        return self.filter(staff=None)
 
     def overlapping(
         self, start: datetime, end: datetime, *, at_least: datetime | None = None
@@ -98,7 +101,7 @@ class AppointmentQuerySet(BusyRangeQuerySet):
 
 @count_changes
 class Appointment(BusinessOwned):
-    """A customer's time with a member of staff.
+    """A customer's time with a member of staff, or with resources alone: at a table.
 
     Price, duration and buffers are copied from the service when the appointment is booked, so a
     later change of the service does not change them. So is whether it is a class.
@@ -106,7 +109,10 @@ class Appointment(BusinessOwned):
 
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="appointments")
     service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="appointments")
-    staff = models.ForeignKey(StaffMember, on_delete=models.PROTECT, related_name="appointments")
+    # Null where the service needs no staff. So it is in `ResourceBooking` and `Hold`.
+    staff = models.ForeignKey(
+        StaffMember, on_delete=models.PROTECT, null=True, blank=True, related_name="appointments"
+    )
     start_time = models.DateTimeField()
     end_time = models.DateTimeField()
     busy_start = models.DateTimeField(editable=False)
@@ -240,7 +246,7 @@ class ResourceBookingQuerySet(BusyRangeQuerySet):
 
 class ResourceBooking(BusinessOwned):
     """A resource that an appointment reserves. Its other columns are copies of the appointment's, for
-    the constraint."""
+    the constraint; the blocked range may differ within a visit (`visits.blocked_ranges`)."""
 
     # No index of its own: the index below begins with this column.
     business = models.ForeignKey(
@@ -251,7 +257,7 @@ class ResourceBooking(BusinessOwned):
     resource = models.ForeignKey(Resource, on_delete=models.PROTECT, related_name="+")
     service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="+", db_index=False)
     staff = models.ForeignKey(
-        StaffMember, on_delete=models.PROTECT, related_name="+", db_index=False
+        StaffMember, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
     )
     start_time = models.DateTimeField()
     busy_start = models.DateTimeField()
@@ -291,7 +297,7 @@ class Hold(BusinessOwned):
     """
 
     service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="+")
-    staff = models.ForeignKey(StaffMember, on_delete=models.CASCADE, related_name="+")
+    staff = models.ForeignKey(StaffMember, on_delete=models.CASCADE, null=True, related_name="+")
     start_time = models.DateTimeField()
     end_time = models.DateTimeField()
     busy_start = models.DateTimeField()

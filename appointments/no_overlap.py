@@ -29,7 +29,8 @@ class _SharedGroup(Func):
     one expression of a row with the same expression of another.
 
     Its arguments are the flag, the id and the fields. An array of texts would need a cast that is
-    not immutable for instants, so each field is cast by itself, in UTC.
+    not immutable for instants, so each field is cast by itself, in UTC. A null is a value like others:
+    the constraint would not see a row whose text is null.
     """
 
     output_field = TextField()
@@ -40,7 +41,8 @@ class _SharedGroup(Func):
             sql, _ = compiler.compile(expression)
             if isinstance(expression.output_field, DateTimeField):
                 sql = f"EXTRACT(EPOCH FROM {sql} AT TIME ZONE 'UTC')"
-            parts.append(f"({sql})::text")
+            text = f"({sql})::text"
+            parts.append(f"COALESCE({text}, '')" if expression.target.null else text)
         group = " || '@' || ".join(parts[2:])
         flag = parts[0].removesuffix("::text")
         return f"CASE WHEN {flag} THEN {group} ELSE {parts[1]} END", []
@@ -49,7 +51,8 @@ class _SharedGroup(Func):
 class NoOverlap(BaseConstraint):
     """Rows with the same `key` do not overlap in [`start`, `end`), except those whose `status` is one
     of `excluded_statuses`, and except rows that share: `shared_if` is true in both, and all fields of
-    `shared_by` are equal. The others are field names; the model has a field `status`."""
+    `shared_by` are equal. Rows whose `key` is null overlap freely; as a field of `shared_by`, null equals
+    null. The others are field names; the model has a field `status`."""
 
     def __init__(
         self,
@@ -170,7 +173,8 @@ class NoOverlap(BaseConstraint):
         if self.shared_if is not None:
             names = [column(name) for name in (self.shared_if, *self.shared_by)]
             shared = "".join(f", {name}" for name in names)
-            same = " AND ".join(f"t.{name} = NEW.{name}" for name in names[1:])
+            # IS: null is the same as null.
+            same = " AND ".join(f"t.{name} IS NEW.{name}" for name in names[1:])
             sharing = f" AND NOT (t.{names[0]} AND NEW.{names[0]} AND {same})"
         key, start, end, status = (
             column(name) for name in (self.key, self.start, self.end, "status")

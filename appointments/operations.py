@@ -119,7 +119,7 @@ def reschedule_appointment(
 
     What is None stays as it is. All booking rules apply to the new time (`needs_notice`: also the
     minimum notice); the appointment's own time does not block it, nor does `hold`, which supplies
-    time and staff and is used up. The price stays as agreed unless the service changes. `call_id` is
+    time and staff and is used up. Where the service needs no staff, it has none afterwards. The price stays as agreed unless the service changes. `call_id` is
     the call in which the customer asked for it, `expected` the `updated_at` that the caller has seen.
     `overrides_window`: also after the reschedule window of its service.
 
@@ -342,7 +342,7 @@ def _move_request(
     return BookingRequest(
         appointment.business,
         service,
-        staff or appointment.staff,
+        (staff or appointment.staff) if service.needs_staff else staff,
         start or appointment.start_time,
         now,
         without=Exclusions(appointment=appointment.pk, hold=hold.pk if hold else None),
@@ -362,8 +362,9 @@ def _reschedule(
     """Moves the appointment. Raises _ConcurrentChange where, once it is locked, it is no longer what
     the request was derived from: it has another member of staff, say, who has to be locked first."""
     request = request_for(seen)
-    unchanged = (seen.service, seen.staff, seen.start_time, seen.party_size)
-    if (request.service, request.staff, request.start, request.party_size) == unchanged:
+    before = (seen.service, seen.staff, seen.start_time, seen.party_size)
+    # No one is asked for where the service needs no staff, or has come to need some.
+    if (request.service, request.staff or seen.staff, request.start, request.party_size) == before:
         return seen
     if not overrides_window:
         # Before the new time is checked, as no other time would help; again under the lock.

@@ -31,7 +31,7 @@ def outside_hours(
     `time_off`. Four queries, whatever the number of appointments."""
     rows = list(
         Appointment.objects.for_business(business)
-        .filter(status=AppointmentStatus.SCHEDULED)
+        .filter(status=AppointmentStatus.SCHEDULED, staff__isnull=False)
         .starting_between(now, now + look_ahead)
         .values_list("pk", "staff_id", "start_time", "duration_minutes")
     )

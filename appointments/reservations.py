@@ -5,9 +5,9 @@ Bookings, holds and moves all call `reserve_slot`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -24,6 +24,7 @@ from appointments.availability_queries import (
     NO_EXCLUSIONS,
     AvailabilityLoader,
     Exclusions,
+    StaffKey,
     booking_rules,
 )
 from appointments.capacity_queries import (
@@ -38,8 +39,8 @@ from appointments.models import (
     NO_RESOURCE_OVERLAP,
 )
 from appointments.reservation_queries import BUSY_RANGES, FIRST_FREE_STAFF, LOCKED_STAFF
-from appointments.resource_locks import ResourceLock, resource_locks
-from appointments.slots import staff_offering
+from appointments.resource_locks import ResourceLock, lock_without_staff, resource_locks
+from appointments.slots import key_of, staff_offering
 from kaivox.businesses.models import Business
 from kaivox.db.transactions import write_transaction
 from kaivox.errors import Conflict, DomainError, Invalid, NotFound, Unavailable
@@ -90,7 +91,8 @@ class Inactive(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class BookingRequest:
-    """A requested start, with `staff` or, where that is None, with anyone who is free. `without` is
+    """A requested start, with `staff` or, where that is None, with anyone who is free; without staff
+    where the service needs none. `without` is
     the appointment or hold that does not block it. The minimum notice is for customers: it is no rule
     where the business itself has to move an appointment (`needs_notice`)."""
 
@@ -110,15 +112,19 @@ class BookingRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReservedSlot:
-    """A slot whose member of staff and resources are locked until the transaction ends."""
+    """A slot whose member of staff, if it needs one, and resources are locked until the transaction ends.
 
-    staff: StaffMember
+    `resource_busy` are the blocked ranges of resources that are not blocked as the appointment is.
+    """
+
+    staff: StaffMember | None
     start_time: datetime
     end_time: datetime
     busy_start: datetime
     busy_end: datetime
     party_size: int
     resource_ids: tuple[int, ...]
+    resource_busy: Mapping[int, tuple[datetime, datetime]] = field(default_factory=dict)
 
 
 def reserve_slot(request: BookingRequest, write: Callable[[ReservedSlot], T]) -> T:
@@ -126,13 +132,18 @@ def reserve_slot(request: BookingRequest, write: Callable[[ReservedSlot], T]) ->
 
     Without a requested member of staff it chooses, of those who are free, the one with the fewest
     appointments that day; tie: the lowest id. A class that has begun to fill is filled first. It
-    fails only if none is free.
+    fails only if none is free. A service that needs no staff has none, and locks its resources alone.
 
     Raises SlotUnavailable, OutsideWorkingHours, InThePast, TooSoon, TooFarAhead, StaffNotQualified,
     PartyTooLarge, Inactive, Unavailable.
     """
     reject_inactive(request.service, request.staff)
     reject_large_party(request.service, request.party_size)
+    reject_needless(request.service, request.staff)
+    if not request.service.needs_staff:
+        # Most of many parallel requests for one time end here, without waiting for a lock.
+        _enforce_rules(request, None)
+        return _reserve_under_lock(request, [], write)
     if request.staff is not None:
         _reject_if_overlapping(request, request.staff)
         return _reserve_under_lock(request, [request.staff.pk], write)
@@ -159,8 +170,15 @@ def reject_inactive(service: Service, staff: StaffMember | None) -> None:
         raise Inactive(errors={"staff_id": [f"{staff.name} takes no appointments."]})
 
 
+def reject_needless(service: Service, staff: StaffMember | None) -> None:
+    """Raises StaffNotQualified for a member of staff where the service needs none."""
+    if staff is not None and not service.needs_staff:
+        raise not_qualified(service, staff)
+
+
 def reject_unqualified(service: Service, staff: StaffMember) -> None:
     """Raises StaffNotQualified."""
+    reject_needless(service, staff)
     if not staff.services.filter(pk=service.pk).exists():
         raise not_qualified(service, staff)
 
@@ -182,13 +200,17 @@ def translate_database_errors() -> Iterator[None]:
 def _reserve_under_lock(
     request: BookingRequest, people: list[int], write: Callable[[ReservedSlot], T]
 ) -> T:
-    """Reserves with one of `people`. A single one is waited for; of several the first is chosen that
-    no other transaction has locked. Resources likewise: `resource_locks`."""
+    """Reserves with one of `people`; none where the service needs no staff. A single one is waited for;
+    of several the first is chosen that no other transaction has locked. Resources likewise:
+    `resource_locks`."""
     service, blocked = request.service, _blocked_range(request)
     moved = request.without.appointment
     *quick, last = resource_locks(service, request.party_size, *blocked, moved)
+    of_one: tuple[type[DomainError], ...] = (SlotUnavailable, PartyTooLarge)
+    if not service.needs_staff:
+        of_one = (*of_one, OutsideWorkingHours)  # the hours are those of the resource
     for locks in quick:
-        with suppress(SlotUnavailable, PartyTooLarge):
+        with suppress(*of_one):
             return _attempt(request, people, write, locks)
     return _attempt(request, people, write, last)
 
@@ -199,10 +221,12 @@ def _attempt(
     write: Callable[[ReservedSlot], T],
     locks: ResourceLock | None,
 ) -> T:
-    with translate_database_errors(), write_transaction(assigns_xid=True):
+    with translate_database_errors(), write_transaction(assigns_xid=bool(people)):
         # Bookings of one person queue for this lock, and so do changes of their hours. An error
         # rolls the transaction back, which releases it.
-        staff = _lock_staff(request, people)
+        staff = _lock_staff(request, people) if people else None
+        if staff is None:
+            lock_without_staff(request.service)
         if request.service.daily_cap is not None:
             lock_capped_day(request.service.pk, _local_day(request))
         resource_ids = _enforce_rules(request, staff, locks)
@@ -245,21 +269,22 @@ def _lock_first_free(request: BookingRequest, people: list[int]) -> StaffMember:
 
 
 def _enforce_rules(
-    request: BookingRequest, staff: StaffMember, locks: ResourceLock | None = None
+    request: BookingRequest, staff: StaffMember | None, locks: ResourceLock | None = None
 ) -> tuple[int, ...]:
     """Raises the first rule that the request violates, by the same function as slots. Returns the ids
     of the resources to be reserved."""
     rules, start = request.rules(), int(request.start.timestamp())
-    loader, day = _availability_of(request, [staff.pk])
+    key = key_of(staff)
+    loader, day = _availability_of(request, [key])
     bounds = loader.days.bounds(day)
-    calendar = loader.calendars(day, day, rules, request.without)[staff.pk]
+    calendar = loader.calendars(day, day, rules, request.without)[key]
     capacity = load_capacity(loader, request.service, rules, bounds, request.without, locks=locks)
     capacity.reject_missing_kind(rules)
-    starts = capacity.starts_of(calendar, staff.pk, rules, bounds)
+    starts = capacity.starts_of(calendar, key, rules, bounds)
     reason = reason_at(starts, rules, start)
     if reason is not None:
         raise error_for(reason, request)
-    return capacity.resources_at(start, staff.pk, starts)
+    return capacity.resources_at(start, key, starts)
 
 
 def free_staff(request: BookingRequest) -> list[int]:
@@ -289,7 +314,9 @@ def free_staff(request: BookingRequest) -> list[int]:
     return sorted(free, key=order)
 
 
-def _availability_of(request: BookingRequest, people: list[int]) -> tuple[AvailabilityLoader, date]:
+def _availability_of(
+    request: BookingRequest, people: Sequence[StaffKey]
+) -> tuple[AvailabilityLoader, date]:
     day = _local_day(request)
     return AvailabilityLoader(request.business, people, day, day), day
 
@@ -318,7 +345,7 @@ def _busy_range(request: BookingRequest) -> dict[str, Any]:
 
 
 def reserved_slot(
-    request: BookingRequest, staff: StaffMember, resource_ids: tuple[int, ...]
+    request: BookingRequest, staff: StaffMember | None, resource_ids: tuple[int, ...]
 ) -> ReservedSlot:
     end = request.start + timedelta(minutes=request.service.duration_minutes)
     blocked = _blocked_range(request)
@@ -367,4 +394,6 @@ def error_for(reason: UnavailabilityReason, request: BookingRequest) -> DomainEr
 
 def not_qualified(service: Service, staff: StaffMember) -> StaffNotQualified:
     message = f"{staff.name} does not offer {service.name}."
+    if not service.needs_staff:
+        message = f"{service.name} needs no member of staff. Leave staff_id out."
     return StaffNotQualified(message, errors={"staff_id": [message]})

@@ -12,6 +12,7 @@ from django.db.models import BigIntegerField, Exists, OuterRef, QuerySet, Value
 from appointments.models import LONGEST_BUSY, ResourceBooking
 from appointments.resources.models import Resource, ResourceQuerySet
 from kaivox.db.compiled_query import CompiledQuery
+from kaivox.db.transactions import advisory_lock
 from services.models import Service
 
 ResourceLock = Callable[[], list[Resource]]
@@ -39,6 +40,14 @@ def resource_locks(
     return [*[first_free] * _QUICK_ATTEMPTS, lock_all]
 
 
+def lock_without_staff(service: Service) -> None:
+    """Locks what the lock of a member of staff does for a service that needs one: closures wait until
+    the transaction ends, and bookings of a class, whose seats are counted, wait for each other."""
+    advisory_lock("closures", service.business_id, shared=True)
+    if service.is_class:
+        advisory_lock("class without staff", service.pk)
+
+
 def lock_all_resources(service: Service) -> list[Resource]:
     """All active resources of the required kinds, locked by id, waiting."""
     return _read(_LOCKED_RESOURCES, service)
@@ -61,6 +70,15 @@ def _lock_first_free(
         for kind in service.resource_kinds
     ]
     return [resource for resource in found if resource is not None]
+
+
+def missing_kind(service: Service, party_size: int) -> str | None:
+    """A kind that `service` requires and of which no active resource takes the party, or None."""
+    if not service.resource_kinds:
+        return None
+    people = max(service.capacity, party_size)
+    large = {one.kind for one in read_resources(service) if one.capacity >= people}
+    return next((kind for kind in sorted(service.resource_kinds) if kind not in large), None)
 
 
 def read_resources(service: Service) -> list[Resource]:

@@ -33,6 +33,8 @@ from kaivox.api.values import parse_zone
 from services.models import MAX_CAPACITY, Service
 from staff.models import StaffMember
 
+_STAFF: Final = "Null where the service needs no staff."
+
 
 class AppointmentSerializer(ReadSerializer):
     """An appointment, in responses and in webhook events."""
@@ -46,8 +48,8 @@ class AppointmentSerializer(ReadSerializer):
     )
     service_id = serializers.IntegerField()
     service = serializers.CharField(source="service.name", help_text="The service's name.")
-    staff_id = serializers.IntegerField()
-    staff_name = serializers.CharField(source="staff.name")
+    staff_id = serializers.IntegerField(allow_null=True, help_text=_STAFF)
+    staff_name = serializers.CharField(source="staff.name", allow_null=True)
     start_time = UtcDateTimeField()
     end_time = UtcDateTimeField()
     appointment_date = serializers.SerializerMethodField(help_text="In `timezone`.")
@@ -148,7 +150,7 @@ class StartFields(WriteSerializer):
         return None
 
 
-_party_size = partial(StrictIntegerField, min_value=1, max_value=MAX_CAPACITY, required=False)
+party_size_field = partial(StrictIntegerField, min_value=1, max_value=MAX_CAPACITY, required=False)
 
 
 class NewAppointment(StartFields):
@@ -173,7 +175,7 @@ class NewAppointment(StartFields):
         allow_null=True,
         help_text="A hold on this time, service and member of staff; it is used up.",
     )
-    party_size = _party_size(help_text="People who come; default: those of the hold, or 1.")
+    party_size = party_size_field(help_text="People who come; default: those of the hold, or 1.")
     notes = StrictCharField(max_length=5000, required=False, allow_blank=True)
     source = StrictCharField(max_length=40, required=False)  # type: ignore[assignment]
     call_id = IdField(required=False, allow_null=True, help_text="The call it is booked in.")
@@ -222,7 +224,7 @@ class AppointmentPatch(StartFields):
         required=False,
         help_text="A hold on the new time, which may then be left out; it is used up.",
     )
-    party_size = _party_size(help_text="People who come.")
+    party_size = party_size_field(help_text="People who come.")
     confirmation = serializers.ChoiceField(
         choices=Confirmation.choices, required=False, help_text="Of a scheduled appointment."
     )
@@ -272,6 +274,8 @@ class AppointmentPatch(StartFields):
             dropped.add("start_time")
         elif "start_time" in data and local and local <= same:
             dropped |= local
+        if "staff_id" in same and data["staff_id"] is None:
+            dropped.add("staff_id")
         if "call_id" in same and (data["call_id"] is None or moves <= same):
             dropped.add("call_id")
         changed = {name: value for name, value in data.items() if name not in dropped}
@@ -320,8 +324,8 @@ class HoldSerializer(ReadSerializer):
     id = serializers.IntegerField()
     service_id = serializers.IntegerField()
     service = serializers.CharField(source="service.name")
-    staff_id = serializers.IntegerField()
-    staff_name = serializers.CharField(source="staff.name")
+    staff_id = serializers.IntegerField(allow_null=True, help_text=_STAFF)
+    staff_name = serializers.CharField(source="staff.name", allow_null=True)
     start_time = UtcDateTimeField()
     end_time = UtcDateTimeField()
     party_size = serializers.IntegerField(help_text="People whom it is for.")
@@ -339,7 +343,7 @@ class NewHold(StartFields):
     staff_id = TenantRelatedField(
         StaffMember, noun="member of staff", source="staff", required=False, allow_null=True
     )
-    party_size = _party_size(help_text="People whom it is for; default 1.")
+    party_size = party_size_field(help_text="People whom it is for; default 1.")
     expires_in_seconds = StrictIntegerField(
         min_value=60, max_value=900, default=300, help_text="One to fifteen minutes."
     )

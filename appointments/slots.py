@@ -24,6 +24,7 @@ from appointments.availability_queries import (
     NO_EXCLUSIONS,
     AvailabilityLoader,
     Exclusions,
+    StaffKey,
     booking_rules,
 )
 from appointments.capacity_queries import Capacity, load_capacity
@@ -48,7 +49,8 @@ _SEARCH_STEPS: Final = (7, 31, 2 * LONGEST_HORIZON_DAYS)
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A start that can be booked with any of `staff`; `start` and `end` in Unix seconds. `seats_left`,
+    """A start that can be booked with any of `staff`, which is empty where the service needs none;
+    `start` and `end` in Unix seconds. `seats_left`,
     of a class, is the largest party that one of them can take."""
 
     start: int
@@ -276,19 +278,19 @@ class _ServiceSearch(SlotSearch):
     ) -> None:
         rules = booking_rules(service, business, now, party_size=only.party_size)
         super().__init__(business, rules, zone, only)
-        self.people = [staff] if staff else staff_offering(service)
+        self.people = performers(service, staff)
         self.service, self.without = service, without
         own_days = LocalDays(business.zone)
         self.loader = AvailabilityLoader(
             business,
-            [person.pk for person in self.people],
+            [key_of(person) for person in self.people],
             own_days.day_of(self.rules.now),
             own_days.day_of(self.rules.latest),
         )
 
     def _slots(self, everyone: Sequence[BookableStarts], spans: Iterable[Range]) -> Iterator[Slot]:
         for start, who in slots_within(everyone, self.rules, spans).items():
-            people = [self.people[index] for index in who]
+            people = [one for index in who if (one := self.people[index]) is not None]
             seats = None
             if self.service.is_class:
                 seats = max(everyone[one].seats.get(start, self.rules.capacity) for one in who)
@@ -301,7 +303,9 @@ class _ServiceSearch(SlotSearch):
             return []
         first, last = self.loader.days.day_of(begin), self.loader.days.day_of(end - 1)
         calendars, capacity = self.loader.hours(first, last), Capacity(self.service)
-        if any(touches(calendar.windows, (begin, end)) for calendar in calendars.values()):
+        if not self.service.needs_staff or any(
+            touches(calendar.windows, (begin, end)) for calendar in calendars.values()
+        ):
             busy_time = self.loader.busy_time(first, last, self.rules, self.without)
             self.loader.fill(calendars, busy_time)
             capacity = load_capacity(
@@ -309,9 +313,22 @@ class _ServiceSearch(SlotSearch):
             )
         self.missing_kind = capacity.missing_kind()
         return [
-            capacity.starts_of(calendars[one.pk], one.pk, self.rules, (begin, end))
-            for one in self.people
+            capacity.starts_of(calendars[key], key, self.rules, (begin, end))
+            for key in map(key_of, self.people)
         ]
+
+
+def performers(service: Service, staff: StaffMember | None) -> Sequence[StaffMember | None]:
+    """Who can perform `service`: `staff`, or else all active ones who offer it, by id. [None] where the
+    service needs no staff."""
+    if not service.needs_staff:
+        return [None]
+    return [staff] if staff else staff_offering(service)
+
+
+def key_of(staff: StaffMember | None) -> StaffKey:
+    """The id of `staff`; None where there is none."""
+    return None if staff is None else staff.pk
 
 
 def staff_offering(service: Service) -> list[StaffMember]:

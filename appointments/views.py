@@ -70,13 +70,15 @@ RESERVATION_ERRORS: Final = (
 )
 HOLD_ERRORS: Final = (holds.HoldExpired, holds.HoldMismatch)
 
-# Errors that another start can avoid: their responses offer some.
+# Errors that another start, or anyone else at that start, can avoid: their responses offer some.
 WITH_ALTERNATIVES: Final = (
     SlotUnavailable,
     OutsideWorkingHours,
     InThePast,
     TooSoon,
     TooFarAhead,
+    StaffNotQualified,
+    Inactive,
     *HOLD_ERRORS,
 )
 MAX_ALTERNATIVES: Final = 3
@@ -153,7 +155,9 @@ class AppointmentViewSet(ReadViewSet):
     @action(detail=True, methods=["patch"], url_path="status")
     def status(self, request: Request, pk: str) -> Response:
         """Set the status: the same as PATCH with `status` alone."""
-        return self._update(self.get_object(), self.body(StatusPatch), timezone.now())
+        appointment = self.get_object()
+        changes = self.body(StatusPatch, change=appointment, partial=False)
+        return self._update(appointment, changes, timezone.now())
 
     def destroy(self, request: Request, pk: str) -> Response:
         """Cancel an appointment. It stays in lists, and its time is free at once.
@@ -284,7 +288,8 @@ class HoldViewSet(ReadViewSet):
     def partial_update(self, request: Request, pk: str) -> Response:
         """Extend a hold: it ends `expires_in_seconds` from now."""
         hold = self.get_object()
-        lasts = timedelta(seconds=self.body(HoldPatch)["expires_in_seconds"])
+        values = self.body(HoldPatch, change=hold, partial=False)
+        lasts = timedelta(seconds=values["expires_in_seconds"])
         hold = holds.extend_hold(
             business=self.business,
             hold_id=hold.pk,
@@ -320,11 +325,14 @@ def _offering_alternatives(
     moved: Appointment | None = None,
     party_size: int | None = None,
 ) -> Iterator[None]:
-    """Adds `meta.alternatives`, the next free slots, to an error that another start avoids."""
+    """Adds `meta.alternatives`, the next free slots, to an error that another start avoids. Where `staff`
+    cannot be booked at all, they are those of the others."""
     try:
         yield
     except WITH_ALTERNATIVES as error:
-        if auth.has_scope("slots:read"):
+        if isinstance(error, StaffNotQualified | Inactive):
+            staff = None
+        if service.is_active and auth.has_scope("slots:read"):
             may_read_moved = moved is not None and auth.has_scope("appointments:read")
             slots = next_slots(
                 business=auth.business,

@@ -8,9 +8,10 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
 
-from kaivox.admin.base import BusinessOwnedAdmin
+from kaivox.admin.base import BusinessOwnedAdmin, TenantModelForm
 from kaivox.admin.changelists import FoldedSearch
 from kaivox.admin.columns import active_column
+from kaivox.admin.row_fields import LinesField
 from services import operations
 from services.models import Service
 
@@ -23,8 +24,20 @@ _RULES: Final = (
 )
 
 
+class ServiceForm(TenantModelForm):
+    resource_kinds = LinesField(
+        required=False,
+        help_text="Kinds of resources of which each booking reserves one, one per line: chair.",
+    )
+
+    class Meta:
+        model = Service
+        fields = ("business", *operations.WRITABLE)
+
+
 @admin.register(Service)
 class ServiceAdmin(FoldedSearch, BusinessOwnedAdmin):
+    form = ServiceForm
     list_display = ("state", "name", "business", "duration_minutes", "price")
     list_select_related = ("business",)
     list_filter = ("business", "is_active")

@@ -35,6 +35,7 @@ def check_kinds(value: Any) -> None:
 
 
 LARGEST_DAILY_CAP = 10_000
+_NEEDS_KINDS = "A service that needs no staff needs at least one kind of resource."
 
 
 class ServiceQuerySet(BusinessQuerySet):
@@ -48,7 +49,8 @@ class Service(BusinessOwned):
     """A treatment, class or table time that customers book.
 
     The buffers are time that the member of staff needs before and after it, to prepare or to clean:
-    other appointments cannot overlap them, but they may be outside working hours.
+    other appointments cannot overlap them, but they may be outside working hours. A service that needs
+    no staff reserves resources alone.
     """
 
     shown_staff_ids: list[int]  # set by `ServiceSerializer.load_related`
@@ -79,6 +81,11 @@ class Service(BusinessOwned):
         blank=True,
         validators=[check_kinds],
         help_text='Kinds of resources of which it reserves one each, like ["chair"].',
+    )
+    needs_staff = models.BooleanField(
+        default=True,
+        db_default=True,
+        help_text="Off: its resources are booked without a member of staff, like a table.",
     )
     # Booking rules; null: the rule of the business, or none.
     minimum_notice_minutes = models.PositiveIntegerField(
@@ -149,6 +156,11 @@ class Service(BusinessOwned):
                 condition=Q(capacity__gte=1, capacity__lte=MAX_CAPACITY),
                 violation_error_message=f"A start takes 1 to {MAX_CAPACITY} people.",
             ),
+            models.CheckConstraint(
+                name="service_needs_something",
+                condition=Q(needs_staff=True) | ~Q(resource_kinds=[]),
+                violation_error_message=_NEEDS_KINDS,
+            ),
         ]
 
     def __str__(self) -> str:
@@ -156,10 +168,12 @@ class Service(BusinessOwned):
 
     @property
     def is_class(self) -> bool:
-        """Whether several appointments share a member of staff and a start."""
+        """Whether several appointments share a start, and the member of staff if it needs one."""
         return self.capacity > 1
 
     def clean(self) -> None:
+        if not self.needs_staff and not self.resource_kinds:
+            raise ValidationError({"resource_kinds": _NEEDS_KINDS})
         inherits_all = self.horizon_days is None and self.minimum_notice_minutes is None
         if inherits_all or self.business_id is None:
             return

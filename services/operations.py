@@ -24,6 +24,7 @@ WRITABLE: Final = (
     "price",
     "capacity",
     "resource_kinds",
+    "needs_staff",
     "minimum_notice_minutes",
     "horizon_days",
     "daily_cap",
@@ -57,7 +58,7 @@ def update_service(
     expected: datetime | None = None,
 ) -> Service:
     """Applies `changes` (columns of WRITABLE) and records `service.updated` where any of them differs
-    from the stored value. Appointments that exist keep their duration, buffers and price.
+    from the stored value. Appointments that exist keep their duration, buffers, price and staff.
 
     Raises NotFound, PreconditionFailed, Invalid.
     """
@@ -74,7 +75,7 @@ def update_service(
         return service
     check_row(service)
     service.save()
-    if changed & {"name", "is_active"}:
+    if changed & {"name", "is_active", "needs_staff"}:
         touch_dependents(service)  # lists elsewhere show the names of active services
     _record(service, now)
     return service

@@ -74,13 +74,18 @@ class ServiceSerializer(ReadSerializer):
         child=serializers.CharField(),
         help_text="Kinds of resources of which each booking reserves one.",
     )
+    needs_staff = serializers.BooleanField(
+        help_text="Whether a member of staff performs it. False: its resources alone are booked."
+    )
     minimum_notice_minutes = serializers.IntegerField(allow_null=True, help_text=_NOTICE)
     horizon_days = serializers.IntegerField(allow_null=True, help_text=_HORIZON)
     daily_cap = serializers.IntegerField(allow_null=True, help_text=_DAILY_CAP)
     cancellation_window_minutes = serializers.IntegerField(allow_null=True, help_text=_CANCELLATION)
     reschedule_window_minutes = serializers.IntegerField(allow_null=True, help_text=_RESCHEDULE)
     is_active = serializers.BooleanField(help_text="Whether it can be booked.")
-    staff_ids = serializers.SerializerMethodField(help_text="Active staff who offer it.")
+    staff_ids = serializers.SerializerMethodField(
+        help_text="Active staff who offer it; empty where it needs none."
+    )
     created_at = UtcDateTimeField()
     updated_at = UtcDateTimeField()
 
@@ -91,7 +96,7 @@ class ServiceSerializer(ReadSerializer):
             for service_id, staff_id in _OFFERS.rows(service_ids=tuple(offered_by)):
                 offered_by[service_id].append(staff_id)
         for row in rows:
-            row.shown_staff_ids = offered_by[row.pk]
+            row.shown_staff_ids = offered_by[row.pk] if row.needs_staff else []
 
     @staticmethod
     def get_staff_ids(service: Service) -> list[int]:
@@ -159,6 +164,11 @@ class ServicePatch(WriteSerializer):
         max_length=MAX_KINDS,
         required=False,
         help_text="Kinds of resources of which each booking reserves one, such as `table`.",
+    )
+    needs_staff = StrictBooleanField(
+        required=False,
+        help_text="Default true. False: its resources alone are booked, `resource_kinds` of one at "
+        "least.",
     )
     minimum_notice_minutes = StrictIntegerField(
         min_value=0, max_value=LONGEST_NOTICE_MINUTES, required=False, help_text=_NOTICE

@@ -29,7 +29,8 @@ class ServiceViewSet(ReadViewSet):
 
     def create(self, request: Request) -> Response:
         """Add a service: `name` and `duration_minutes`. It can be booked once a member of staff
-        offers it (`service_ids` of `/staff`)."""
+        offers it (`service_ids` of `/staff`); with `needs_staff: false` once there is a resource of each
+        of its `resource_kinds`."""
         service = operations.create_service(
             business=self.business, values=self.body(NewService), now=timezone.now()
         )
@@ -37,7 +38,7 @@ class ServiceViewSet(ReadViewSet):
         return self.show(service, status=201, headers={"Location": location})
 
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Change a service. Appointments that exist keep their duration, buffers and price."""
+        """Change a service. Appointments that exist keep their duration, buffers, price and staff."""
         service = self.get_object()
         service = operations.update_service(
             business=self.business,

@@ -14,8 +14,9 @@ from django.utils.safestring import SafeString
 from kaivox.admin.base import WRITERS, BusinessOwnedAdmin, BusinessOwnedInline
 from kaivox.admin.base import person as acting_person
 from kaivox.admin.changelists import FoldedSearch
-from kaivox.admin.columns import Tone, active_column, badge
+from kaivox.admin.columns import Tone, active_column, badge, local_date
 from kaivox.admin.object_actions import ObjectAction, ObjectActionsAdmin
+from kaivox.api.values import DAY_MINUTES
 from staff import operations
 from staff.admin_calendars import CALENDAR_ACTIONS, BusyCalendarInline
 from staff.busy_calendars import remove_busy_calendar
@@ -41,6 +42,8 @@ class _ScheduleInline(BusinessOwnedInline):
 
 class WorkingHoursInline(_ScheduleInline):
     model = WorkingHours
+    verbose_name = "window"
+    verbose_name_plural = "working hours"
     ordering = ("weekday", "start_minute")
 
 
@@ -197,11 +200,15 @@ class ClosureAdmin(BusinessOwnedAdmin):
 
     @admin.display(description="from", ordering="first_date")
     def closes(self, closure: Closure) -> str:
-        return f"{closure.first_date} {format_clock(closure.from_minute)}"
+        day = local_date(closure.first_date)
+        is_whole = closure.from_minute == 0
+        return day if is_whole else f"{day}, {format_clock(closure.from_minute)}"
 
     @admin.display(description="until", ordering="last_date")
     def opens(self, closure: Closure) -> str:
-        return f"{closure.last_date} {format_clock(closure.until_minute)}"
+        day = local_date(closure.last_date)
+        is_whole = closure.until_minute == DAY_MINUTES
+        return day if is_whole else f"{day}, {format_clock(closure.until_minute)}"
 
     def save_model(self, request: HttpRequest, obj: Closure, form: Any, change: bool) -> None:
         values = {name: form.cleaned_data[name] for name in self.fields if name != "business"}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.db.models import QuerySet
+
 from kaivox.api.filters import (
     ActiveFilter,
     ChoicesFilter,
@@ -15,9 +19,16 @@ from services.models import Service
 from staff.models import ClosureKind
 
 
+class _OfferedFilter(TenantRelatedFilter):
+    """Those who offer a service; none where it needs no staff."""
+
+    def narrow(self, qs: QuerySet[Any], value: int) -> QuerySet[Any]:
+        return super().narrow(qs, value).filter(services__needs_staff=True)
+
+
 class StaffFilters(StrictFilterSet):
     is_active = ActiveFilter(field_name="is_active")
-    service_id = TenantRelatedFilter(
+    service_id = _OfferedFilter(
         Service.objects.all, noun="service", field_name="services", lookup_expr="exact"
     )
     search = SearchFilter(["name", "specialty"])

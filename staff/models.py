@@ -60,7 +60,7 @@ class StaffMember(BusinessOwned):
 
     name = models.CharField(max_length=120)
     specialty = models.CharField(max_length=120, blank=True)
-    email = models.EmailField(blank=True)
+    email = models.EmailField("e-mail", blank=True)
     is_active = models.BooleanField(
         "active", default=True, help_text="Off: cannot be booked. Past appointments stay."
     )
@@ -185,8 +185,8 @@ class DateOverride(BusinessOwned):
 
     def __str__(self) -> str:
         if self.start_minute is None or self.end_minute is None:
-            return f"{self.date}: off"
-        return f"{self.date}: {format_clock(self.start_minute)}-{format_clock(self.end_minute)}"
+            return f"{self.date:%-d %b %Y}: off"
+        return f"{self.date:%-d %b %Y}: {format_clock(self.start_minute)}-{format_clock(self.end_minute)}"
 
 
 class TimeOffQuerySet(ScheduleQuerySet):
@@ -221,7 +221,7 @@ class TimeOff(BusinessOwned):
 
 class ClosureKind(models.TextChoices):
     HOLIDAY = "holiday"
-    EMERGENCY = "emergency", "emergency closure"
+    EMERGENCY = "emergency", "Emergency closure"
 
 
 class ClosureQuerySet(BusinessQuerySet):
@@ -263,7 +263,7 @@ class Closure(BusinessOwned):
         ]
 
     def __str__(self) -> str:
-        return f"{self.reason} ({self.first_date})"
+        return f"{self.reason} ({self.first_date:%-d %b %Y})"
 
     def clean(self) -> None:
         if self.first_date and self.last_date and self.last_date < self.first_date:

@@ -17,7 +17,7 @@ from kaivox.api.values import DAY_MINUTES
 from kaivox.businesses.denormalized_names import touch_dependents
 from kaivox.businesses.models import Business
 from kaivox.businesses.row_rules import check_row
-from kaivox.db.transactions import write_transaction
+from kaivox.db.transactions import advisory_lock, write_transaction
 from kaivox.errors import NotFound, PreconditionFailed
 from services.models import Service
 from staff.models import (
@@ -238,6 +238,8 @@ def closure_change(*, business_id: int) -> Iterator[None]:
         # Locks all staff, by id: bookings wait until the closure is committed.
         people = StaffMember.objects.for_business(business_id).order_by("pk").locked()
         list(people.values_list("pk", flat=True))
+        # Bookings of services that need no staff.
+        advisory_lock("closures", business_id)
         yield
 
 

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
+from django.db.models import Q
+
 from kaivox.errors import Invalid
 from staff.hours import override_problem, overrides_by_date, schedule_problem, weekly_hours
 from staff.models import Break, DateOverride, StaffMember, TimeOff, WeeklyWindow, WorkingHours
@@ -40,9 +42,9 @@ def set_schedule(person: StaffMember, values: Mapping[str, Any], now: datetime) 
     Raises ImpossibleHours.
     """
     if "services" in values:
-        # Inactive ones are not shown, so a caller who sends back what it read does not name them.
-        inactive = person.services.filter(is_active=False)
-        person.services.set({*values["services"], *inactive})
+        # These are not shown, so a caller who sends back what it read does not name them.
+        hidden = person.services.filter(Q(is_active=False) | Q(needs_staff=False))
+        person.services.set({*values["services"], *hidden})
     if "working_hours" in values:
         hours = values["working_hours"]
         _reject_contradicting(hours)

@@ -50,7 +50,7 @@ class Absence(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ShownSchedule:
-    """Active services by name; time off and hours of single dates that were not over at the last local
+    """Active services that need staff, by name; time off and hours of single dates that were not over at the last local
     midnight."""
 
     services: Sequence[OfferedService]
@@ -95,9 +95,8 @@ def _by_person(rows: list[tuple[Any, ...]], kind: Any) -> defaultdict[int, list[
 
 def _service_rows(business_id: int, staff_ids: tuple[int, ...]) -> QuerySet[Any]:
     people = StaffMember.objects.for_business(business_id).filter(pk__in=staff_ids)
-    return people.filter(services__is_active=True).values_list(
-        "pk", "services__name", "services__pk"
-    )
+    offered = people.filter(services__is_active=True, services__needs_staff=True)
+    return offered.values_list("pk", "services__name", "services__pk")
 
 
 _HOUR, _BREAK, _OVERRIDE = range(3)

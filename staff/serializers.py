@@ -195,6 +195,11 @@ class ServiceIdsField(BoundedListField):
             for place, service_id in enumerate(ids)
             if service_id not in services
         }
+        unknown |= {
+            place: [f"{services[service_id].name} needs no staff."]
+            for place, service_id in enumerate(ids)
+            if service_id in services and not services[service_id].needs_staff
+        }
         if unknown:
             raise serializers.ValidationError(unknown)
         return list(services.values())
@@ -226,7 +231,8 @@ class StaffPatch(WriteSerializer):
         max_length=500,
         required=False,
         source="services",
-        help_text="Services that they offer. Inactive ones that they offered stay.",
+        help_text="Services that they offer; none that needs no staff. Inactive ones that they offered "
+        "stay.",
     )
     working_hours = BoundedListField(
         child=WorkingHoursInput(),

@@ -14,6 +14,7 @@ from django.utils import timezone
 from appointments.assignments import reserve_resources
 from appointments.models import Appointment
 from appointments.resources.models import Resource
+from appointments.waitlist.models import WaitlistEntry
 from calls.models import Call
 from calls.transcripts import turn, words_of
 from customers.models import Customer
@@ -200,6 +201,25 @@ def reserve(appointment: Appointment, resource: Resource) -> None:
     reserve_resources(appointment)
 
 
+def _staff_of(service: Service) -> StaffMember | None:
+    return make_staff(service.business, services=[service]) if service.needs_staff else None
+
+
+def make_waitlist_entry(business: Business, **values: Any) -> WaitlistEntry:
+    """By default of today."""
+    today = timezone.localdate(timezone=business.zone)
+    return WaitlistEntry.objects.create(
+        **{
+            "business": business,
+            "date_from": today,
+            "date_to": today,
+            **values,
+            "customer": values.get("customer") or make_customer(business),
+            "service": values.get("service") or make_service(business),
+        }
+    )
+
+
 def make_appointment(business: Business | None = None, **values: Any) -> Appointment:
     """A row as it is, past all rules: by default tomorrow at this hour, for half an hour."""
     service = values.pop("service", None) or make_service(
@@ -221,7 +241,7 @@ def make_appointment(business: Business | None = None, **values: Any) -> Appoint
             "price": service.price,
             "currency": business.currency,
             **values,
-            "staff": values.get("staff") or make_staff(business, services=[service]),
+            "staff": values.get("staff") or _staff_of(service),
             "customer": values.get("customer") or make_customer(business),
         }
     )

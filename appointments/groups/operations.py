@@ -29,10 +29,14 @@ from appointments.models import (
 )
 from appointments.reservations import (
     ReservedSlot,
+    StaffNotQualified,
     not_qualified,
     reject_inactive,
+    reject_needless,
     translate_database_errors,
 )
+from appointments.resource_locks import lock_without_staff
+from appointments.slots import key_of
 from appointments.status_transitions import check_transition
 from customers.models import Customer
 from customers.operations import reject_erased
@@ -76,6 +80,7 @@ class AppointmentDetails:
         """A new appointment, without its time."""
         return Appointment(
             business=business,
+            service=service,
             customer=self.customer,
             source=self.source,
             notes=self.notes,
@@ -85,8 +90,8 @@ class AppointmentDetails:
         )
 
 
-class Move(NamedTuple):
-    """An appointment and the slot to which it moves; its service stays."""
+class Placement(NamedTuple):
+    """An appointment and the slot that it gets, for the service that it has."""
 
     appointment: Appointment
     slot: ReservedSlot
@@ -96,25 +101,52 @@ class ConcurrentChange(Exception):
     """The appointments changed between the read that a move is based on and the lock."""
 
 
+def performer_of(appointment: Appointment, staff: StaffMember | None) -> StaffMember | None:
+    """Who performs `appointment` once it is moved: `staff`, or else who does now; None where its service
+    needs no staff. Raises StaffNotQualified where it has come to need some."""
+    if not appointment.service.needs_staff:
+        return None
+    performer = staff or appointment.staff
+    if performer is None:
+        message = f"{appointment.service.name} needs a member of staff. Send staff_id."
+        raise StaffNotQualified(message, errors={"staff_id": [message]})
+    return performer
+
+
+def reject_needless_for_all(services: Sequence[Service], staff: StaffMember | None) -> None:
+    """Raises StaffNotQualified for a member of staff where none of `services` needs one."""
+    if services and not any(one.needs_staff for one in services):
+        reject_needless(services[0], staff)
+
+
 @contextmanager
 def lock_staff(
-    business: Business, needed: Collection[tuple[Service, StaffMember]], also: Collection[int] = ()
+    business: Business,
+    needed: Collection[tuple[Service, StaffMember | None]],
+    also: Collection[int | None] = (),
 ) -> Iterator[None]:
     """A transaction in which the staff of `needed` are locked, and those with the ids `also`, by id: no
-    two of these transactions deadlock, whatever their staff.
+    two of these transactions deadlock, whatever their staff. For services that need none, what
+    `lock_without_staff` locks.
 
     Raises Inactive, StaffNotQualified where one of them no longer offers their service, NotFound, and
     SlotUnavailable or Unavailable for what the database reports inside.
     """
-    ids = {staff.pk for _, staff in needed} | set(also)
-    with translate_database_errors(), write_transaction(assigns_xid=True):
+    ids = {key for key in (*(key_of(staff) for _, staff in needed), *also) if key is not None}
+    alone = {service.pk: service for service, staff in needed if staff is None}
+    with translate_database_errors(), write_transaction(assigns_xid=bool(ids)):
         rows = StaffMember.objects.for_business(business).filter(pk__in=ids).order_by("pk")
         locked = {one.pk: one for one in rows.locked()}
         offers = StaffMember.services.through.objects.filter(
             staffmember_id__in=ids, service_id__in={service.pk for service, _ in needed}
         )
         offered = set(offers.values_list("service_id", "staffmember_id"))
+        for _, service in sorted(alone.items()):
+            reject_inactive(service, None)
+            lock_without_staff(service)
         for service, staff in needed:
+            if staff is None:
+                continue
             if staff.pk not in locked:
                 raise NotFound
             reject_inactive(service, locked[staff.pk])
@@ -149,23 +181,21 @@ def lock_appointments(
     return sorted(locked, key=lambda one: (one.start_time, one.pk))
 
 
-def book_all(
-    appointments: Sequence[Appointment], *, call: CallReference | None, now: datetime
-) -> None:
+def book_all(placements: Sequence[Placement], *, call: CallReference | None, now: datetime) -> None:
     """Inserts new appointments and records `appointment.booked` of each. Raises CustomerErased."""
-    for one in appointments:
+    appointments = [one.appointment for one in placements]
+    for one, slot in placements:
+        assign_slot(one, one.service, slot)
         one.call_id = call if isinstance(call, int) else None
     Appointment.objects.bulk_create(appointments)
-    for one in appointments:
-        if one.resource_ids:
-            reserve_resources(one)
+    _reserve_resources(placements)
     # This locks the customer, who may have been erased since they were read.
     reject_erased(refresh_booking_stats(appointments[0], now=now, booked=True))
     _notify_call("booked", appointments, call)
     events.emit_all("appointment.booked", appointments, now=now)
 
 
-def move_all(moves: Sequence[Move], *, call: CallReference | None, now: datetime) -> None:
+def move_all(moves: Sequence[Placement], *, call: CallReference | None, now: datetime) -> None:
     """Moves locked appointments and records `appointment.rescheduled` of each."""
     appointments = [one.appointment for one in moves]
     previous = [(one, one.start_time, one.staff_id) for one in appointments]
@@ -179,9 +209,7 @@ def move_all(moves: Sequence[Move], *, call: CallReference | None, now: datetime
         assign_slot(appointment, appointment.service, slot)
         appointment.updated_at = timezone.now()
     Appointment.objects.bulk_update(appointments, _MOVED)
-    for one in appointments:
-        if one.resource_ids:
-            reserve_resources(one)
+    _reserve_resources(moves)
     refresh_booking_stats(appointments[0], now=now)
     _notify_call("rescheduled", appointments, call)
     events.emit_all_rescheduled(previous, now=now)
@@ -212,6 +240,12 @@ def cancel_all(
     refresh_booking_stats(appointments[0], now=now)
     _notify_call("cancelled", appointments, call)
     events.emit_all("appointment.cancelled", appointments, now=now)
+
+
+def _reserve_resources(placements: Sequence[Placement]) -> None:
+    for appointment, slot in placements:
+        if appointment.resource_ids:
+            reserve_resources(appointment, busy=slot.resource_busy)
 
 
 def _notify_call(

@@ -18,8 +18,8 @@ from staff.intervals import Range
 from staff.minute_of_day import format_clock
 
 MAX_HOURS: Final = 100
-MAX_CLOSURES: Final = 500
-_MAX_REASON: Final = 200
+MAX_CLOSURES: Final = 100  # with the hours, one form of the admin has fewer than 1,000 fields
+MAX_REASON: Final = 200
 
 
 def hours_rows(hours: list[dict[str, Any]]) -> list[tuple[int, int, int]]:
@@ -84,8 +84,8 @@ def check_closures(value: Any) -> None:
             raise ValidationError("Write start_time and end_time with an offset.") from error
         if start >= end:
             raise ValidationError("A closure ends after it starts.")
-        if not isinstance(one["reason"], str) or len(one["reason"]) > _MAX_REASON:
-            raise ValidationError(f"A reason has at most {_MAX_REASON} characters.")
+        if not isinstance(one["reason"], str) or len(one["reason"]) > MAX_REASON:
+            raise ValidationError(f"A reason has at most {MAX_REASON} characters.")
 
 
 def _objects(value: Any, names: set[str], limit: int) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Model of resources: what a service needs beside a member of staff."""
+"""Model of resources: what a service needs beside a member of staff, or instead."""
 
 from __future__ import annotations
 

@@ -7,14 +7,15 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db.models import ProtectedError
-from django.utils import timezone
 
 from appointments.resources.models import Resource
+from appointments.resources.serializers import ResourceSerializer
 from kaivox.businesses.audit import record_audit
 from kaivox.businesses.models import Business
 from kaivox.businesses.row_rules import check_row
 from kaivox.db.transactions import write_transaction
 from kaivox.errors import Conflict, NotFound, PreconditionFailed
+from webhooks.operations import record_event
 
 WRITABLE: Final = ("name", "kind", "capacity", "is_active", "hours", "closures")
 
@@ -24,14 +25,17 @@ class ResourceInUse(Conflict):
     message = "This resource has appointments. Set is_active to false instead."
 
 
-def create_resource(*, business: Business, values: Mapping[str, Any]) -> Resource:
-    """Creates a resource from `values` (columns of WRITABLE). Raises Invalid."""
+def create_resource(*, business: Business, values: Mapping[str, Any], now: datetime) -> Resource:
+    """Creates a resource from `values` (columns of WRITABLE) and records `resource.updated`.
+
+    Raises Invalid.
+    """
     with write_transaction():
         resource = Resource(business=business)
         _assign(resource, values)
         check_row(resource)
         resource.save(force_insert=True)
-        _audit(resource, "resource.added")
+        _record(resource, "resource.added", "resource.updated", now)
     return resource
 
 
@@ -40,9 +44,11 @@ def update_resource(
     business: Business,
     resource_id: int,
     changes: Mapping[str, Any],
+    now: datetime,
     expected: datetime | None = None,
 ) -> Resource:
-    """Applies `changes` (columns of WRITABLE). Appointments that exist stay as they are.
+    """Applies `changes` (columns of WRITABLE) and records `resource.updated` where any of them differs
+    from the stored value. Appointments that exist stay as they are.
 
     Raises NotFound, PreconditionFailed, Invalid.
     """
@@ -51,18 +57,18 @@ def update_resource(
         if changed := _assign(resource, changes):
             check_row(resource)
             resource.save()
-            _audit(resource, "resource.changed", fields=sorted(changed))
+            _record(resource, "resource.changed", "resource.updated", now, fields=sorted(changed))
     return resource
 
 
 def delete_resource(
-    *, business: Business, resource_id: int, expected: datetime | None = None
+    *, business: Business, resource_id: int, now: datetime, expected: datetime | None = None
 ) -> Resource:
-    """Deletes a resource that was never booked, and returns it. Raises NotFound, PreconditionFailed,
-    ResourceInUse."""
+    """Deletes a resource that was never booked, records `resource.removed` and returns it. Raises
+    NotFound, PreconditionFailed, ResourceInUse."""
     with write_transaction():
         resource = _lock(business, resource_id, expected)
-        _audit(resource, "resource.deleted")
+        _record(resource, "resource.deleted", "resource.removed", now)
         try:
             Resource.objects.filter(pk=resource.pk).delete()
         except ProtectedError as error:
@@ -70,15 +76,16 @@ def delete_resource(
     return resource
 
 
-def _audit(resource: Resource, action: str, **changes: Sequence[str]) -> None:
+def _record(
+    resource: Resource, action: str, type: str, now: datetime, **changes: Sequence[str]
+) -> None:
+    """Records the change in the audit and as an event."""
+    business = resource.business
     record_audit(
-        business=resource.business,
-        actor=None,
-        action=action,
-        subject=resource,
-        changes=changes,
-        now=timezone.now(),
+        business=business, actor=None, action=action, subject=resource, changes=changes, now=now
     )
+    data = ResourceSerializer.render(resource)
+    record_event(business=business, type=type, data=data, now=now)
 
 
 def _lock(business: Business, resource_id: int, expected: datetime | None) -> Resource:

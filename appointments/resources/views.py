@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,7 +15,7 @@ from kaivox.api.viewsets import ReadViewSet
 
 
 class ResourceViewSet(ReadViewSet):
-    """Studios, chairs, tables and machines that services require beside a member of staff.
+    """Studios, chairs, tables and machines that services require beside a member of staff, or instead.
 
     The list has the active ones; send `is_active=false` or `is_active=all` for others.
     """
@@ -30,7 +31,9 @@ class ResourceViewSet(ReadViewSet):
 
     def create(self, request: Request) -> Response:
         """Add a resource: `name` and `kind`. A service requires it by `resource_kinds`."""
-        resource = operations.create_resource(business=self.business, values=self.body(NewResource))
+        resource = operations.create_resource(
+            business=self.business, values=self.body(NewResource), now=timezone.now()
+        )
         location = request.build_absolute_uri(f"/api/v1/resources/{resource.pk}")
         return self.show(resource, status=201, headers={"Location": location})
 
@@ -44,6 +47,7 @@ class ResourceViewSet(ReadViewSet):
             business=self.business,
             resource_id=resource.pk,
             changes=self.body(ResourcePatch, change=resource),
+            now=timezone.now(),
             expected=self.expected_version(resource),
         )
         return self.show(resource)
@@ -55,6 +59,7 @@ class ResourceViewSet(ReadViewSet):
         deleted = operations.delete_resource(
             business=self.business,
             resource_id=resource.pk,
+            now=timezone.now(),
             expected=self.expected_version(resource),
         )
         return self.show(deleted)

@@ -7,14 +7,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from appointments.assignments import assign_slot
 from appointments.call_links import CallReference, reject_unknown_call
 from appointments.change_window import check_move
 from appointments.groups.models import AppointmentSeries
 from appointments.groups.operations import (
     AppointmentDetails,
     ConcurrentChange,
-    Move,
+    Placement,
     SeenVersions,
     book_all,
     cancel_all,
@@ -22,8 +21,10 @@ from appointments.groups.operations import (
     lock_capped_days,
     lock_staff,
     move_all,
+    performer_of,
+    reject_needless_for_all,
 )
-from appointments.loaded_availability import LoadedAvailability, days_to_read
+from appointments.loaded_availability import LoadedAvailability, PartyService, days_to_read
 from appointments.models import Appointment, AppointmentQuerySet, AppointmentStatus
 from appointments.reservations import (
     BookingRequest,
@@ -41,6 +42,7 @@ from appointments.series.plans import (
     plan_series,
     with_clashes,
 )
+from appointments.slots import key_of
 from appointments.status_transitions import InvalidTransition
 from customers.operations import reject_erased
 from kaivox.businesses.models import Business
@@ -132,8 +134,11 @@ def move_series(
         if start is None and staff is None:
             return series
         rows = _ahead(series, first, now)
+        reject_needless_for_all([one.service for one in rows], staff)
         shift = _local_shift(series.business, rows[0].start_time, start) if start else timedelta()
-        if not shift and (staff is None or all(one.staff == staff for one in rows)):
+        if not shift and all(
+            staff is None or performer_of(one, staff) == one.staff for one in rows
+        ):
             return series
         if not overrides_window:
             for one in rows:
@@ -158,14 +163,13 @@ def _write(
         weekdays=sorted(rule.weekdays),
         count=plan.count,
     )
-    appointments = []
+    placements = []
     for one in plan.occurrences:
         appointment = details.appointment(request.business, request.service)
         appointment.series = series
-        assign_slot(appointment, request.service, _slot_of(one, request.business, request.now))
-        appointments.append(appointment)
-    appointments.sort(key=lambda one: one.start_time)
-    book_all(appointments, call=details.call, now=request.now)
+        placements.append(Placement(appointment, _slot_of(one, request.business, request.now)))
+    placements.sort(key=lambda one: one.slot.start_time)
+    book_all(placements, call=details.call, now=request.now)
     return series
 
 
@@ -182,7 +186,7 @@ def _move(
     """Moves `rows`, the first one to `start`. Raises ConcurrentChange where, once they are locked, they
     are no longer these."""
     business = rows[0].business
-    needed = {(one.service, staff or one.staff) for one in rows}
+    needed = {(one.service, performer_of(one, staff)) for one in rows}
     with lock_staff(business, needed, also={one.staff_id for one in rows}):
         locked = lock_appointments(_among(business, rows), seen)
         if {one.slot_state() for one in locked} != {one.slot_state() for one in rows}:
@@ -192,8 +196,8 @@ def _move(
         services = {service for service, _ in needed}
         availability = LoadedAvailability(
             business,
-            services,
-            {person.pk for _, person in needed},
+            {one.wanted for one in occurrences},
+            {key_of(person) for _, person in needed},
             *days_to_read(business, services, [one.start for one in occurrences if one.start], now),
             now=now,
             moved=locked,
@@ -202,7 +206,9 @@ def _move(
         occurrences = with_clashes(occurrences, availability, business, now)
         if any(one.clash for one in occurrences):
             raise SeriesClashes(occurrences)
-        moves = [Move(one.moved, _slot_of(one, business, now)) for one in occurrences if one.moved]
+        moves = [
+            Placement(one.moved, _slot_of(one, business, now)) for one in occurrences if one.moved
+        ]
         move_all(moves, call=call, now=now)
 
 
@@ -221,14 +227,17 @@ def _shifted(
         start = dated.start if shift else one.start_time
         if number == 1 and first_start is not None:
             start, dated = first_start, replace(dated, problem=None)
-        person = staff or one.staff
-        found.append(Occurrence(number, one.service, person, start, dated.problem, moved=one))
+        person = performer_of(one, staff)
+        wanted = PartyService(one.service, one.party_size)
+        found.append(Occurrence(number, wanted, person, start, dated.problem, moved=one))
     return found
 
 
 def _slot_of(one: Occurrence, business: Business, now: datetime) -> ReservedSlot:
     assert one.start is not None  # noqa: S101 - for mypy: without a start it has a clash
-    request = BookingRequest(business, one.service, one.staff, one.start, now)
+    request = BookingRequest(
+        business, one.service, one.staff, one.start, now, party_size=one.wanted.party_size
+    )
     return reserved_slot(request, one.staff, one.resource_ids)
 
 

@@ -12,7 +12,12 @@ from enum import StrEnum
 from typing import Final
 
 from appointments.availability import UnavailabilityReason
-from appointments.loaded_availability import LoadedAvailability, PlannedStart, days_to_read
+from appointments.loaded_availability import (
+    LoadedAvailability,
+    PartyService,
+    PlannedStart,
+    days_to_read,
+)
 from appointments.models import Appointment
 from appointments.reservations import (
     BookingRequest,
@@ -22,7 +27,7 @@ from appointments.reservations import (
     reject_unqualified,
 )
 from appointments.series.recurrence import MAX_OCCURRENCES, Recurrence, dates_of
-from appointments.slots import Slot, staff_offering
+from appointments.slots import Slot, key_of, performers
 from appointments.wall_time import NonexistentLocalTime, start_at
 from kaivox.businesses.models import Business
 from kaivox.errors import Conflict, Invalid
@@ -55,12 +60,16 @@ class Occurrence:
     None where the local time does not exist. `moved` is the appointment that would be moved there."""
 
     number: int
-    service: Service
-    staff: StaffMember
+    wanted: PartyService
+    staff: StaffMember | None
     start: datetime | None
     clash: Clash | None = None
     moved: Appointment | None = None
     resource_ids: tuple[int, ...] = ()
+
+    @property
+    def service(self) -> Service:
+        return self.wanted.service
 
     @property
     def end(self) -> datetime | None:
@@ -95,14 +104,20 @@ class SeriesRequest:
     rule: Recurrence
     now: datetime
     staff: StaffMember | None = None
+    party_size: int = 1
     exceptions: Mapping[int, datetime | None] = field(default_factory=dict)
+
+    @property
+    def wanted(self) -> PartyService:
+        return PartyService(self.service, self.party_size)
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesPlan:
-    """`count` is how many appointments the rule gives; `occurrences` are those that are not left out."""
+    """`count` is how many appointments the rule gives; `occurrences` are those that are not left out.
+    Without staff where the service needs none."""
 
-    staff: StaffMember
+    staff: StaffMember | None
     count: int
     occurrences: Sequence[Occurrence]
 
@@ -127,20 +142,20 @@ def plan_series(request: SeriesRequest, *, locks_resources: bool = False) -> Ser
     Without a requested member of staff it is the one with the fewest clashes; tie: with the fewest
     appointments on those days; tie: the lowest id.
 
-    Raises Invalid for a rule that gives no appointment or too many, InThePast, StaffNotQualified and
-    Inactive.
+    Raises Invalid for a rule that gives no appointment or too many, InThePast, StaffNotQualified,
+    PartyTooLarge and Inactive.
     """
     reject_inactive(request.service, request.staff)
     dated, count = _dated(request)
     if request.staff is not None:
         reject_unqualified(request.service, request.staff)
-    people = [request.staff] if request.staff else staff_offering(request.service)
+    people = performers(request.service, request.staff)
     if not people:
         raise StaffNotQualified("No active member of staff offers this service.")
     availability = LoadedAvailability(
         request.business,
-        [request.service],
-        [one.pk for one in people],
+        [request.wanted],
+        [key_of(one) for one in people],
         *days_to_read(
             request.business,
             [request.service],
@@ -150,9 +165,9 @@ def plan_series(request: SeriesRequest, *, locks_resources: bool = False) -> Ser
         now=request.now,
         locks_resources=locks_resources,
     )
-    staff = _best(people, request.service, dated, availability)
+    staff = _best(people, request.wanted, dated, availability)
     occurrences = [
-        Occurrence(one.number, request.service, staff, one.start, one.problem) for one in dated
+        Occurrence(one.number, request.wanted, staff, one.start, one.problem) for one in dated
     ]
     return SeriesPlan(
         staff, count, with_clashes(occurrences, availability, request.business, request.now)
@@ -178,42 +193,44 @@ def with_clashes(
             found.append(one)
             continue
         if reason is None:
-            reserved = availability.resources_at(one.service, one.staff.pk, one.start)
+            reserved = availability.resources_at(one.wanted, key_of(one.staff), one.start)
             found.append(replace(one, resource_ids=reserved))
             continue
         request = BookingRequest(business, one.service, one.staff, one.start, now)
         begins = availability.next_starts(
-            one.service, one.staff.pk, int(one.start.timestamp()), booked
+            one.wanted, key_of(one.staff), int(one.start.timestamp()), booked
         )
         lasts = one.service.duration_minutes * 60
-        slots = [Slot(start, start + lasts, [one.staff]) for start in begins]
+        staff = [one.staff] if one.staff else []
+        slots = [Slot(start, start + lasts, staff) for start in begins]
         clash = Clash(reason.value, error_for(reason, request).message, slots)
         found.append(
-            Occurrence(one.number, one.service, one.staff, one.start, clash, moved=one.moved)
+            Occurrence(one.number, one.wanted, one.staff, one.start, clash, moved=one.moved)
         )
     return found
 
 
 def _planned(one: Occurrence) -> PlannedStart:
     assert one.start is not None  # noqa: S101 - for mypy: the caller has left out the others
-    return PlannedStart(one.service, one.staff.pk, int(one.start.timestamp()))
+    return PlannedStart(one.wanted, key_of(one.staff), int(one.start.timestamp()))
 
 
 def _best(
-    people: Sequence[StaffMember],
-    service: Service,
+    people: Sequence[StaffMember | None],
+    wanted: PartyService,
     dated: Sequence[DatedStart],
     availability: LoadedAvailability,
-) -> StaffMember:
+) -> StaffMember | None:
     if len(people) == 1:
         return people[0]
     starts = [int(one.start.timestamp()) for one in dated if one.start]
     days = {availability.day_of(start) for start in starts}
 
-    def rank(person: StaffMember) -> tuple[int, int, int]:
-        reasons = availability.reasons(PlannedStart(service, person.pk, one) for one in starts)
+    def rank(person: StaffMember | None) -> tuple[int, int, int]:
+        key = key_of(person)
+        reasons = availability.reasons(PlannedStart(wanted, key, one) for one in starts)
         clashes = len(reasons) - reasons.count(None)
-        return clashes, availability.appointments_on(service, person.pk, days), person.pk
+        return clashes, availability.appointments_on(wanted.service, key, days), key or 0
 
     return min(people, key=rank)
 

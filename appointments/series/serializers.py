@@ -14,7 +14,7 @@ from appointments.groups.serializers import (
     call_renamed,
 )
 from appointments.models import Appointment
-from appointments.serializers import StartFields, with_call
+from appointments.serializers import StartFields, party_size_field, with_call
 from appointments.series.plans import CLASH_REASONS
 from appointments.series.recurrence import MAX_INTERVAL, MAX_OCCURRENCES, Frequency, Recurrence
 from appointments.slot_serializers import SlotSerializer
@@ -92,8 +92,12 @@ class OccurrenceSerializer(ReadSerializer):
 class SeriesPreviewSerializer(ReadSerializer):
     """What the same body would book."""
 
-    staff_id = serializers.IntegerField(help_text="Send it with the booking: it may differ later.")
-    staff_name = serializers.CharField()
+    staff_id = serializers.IntegerField(
+        allow_null=True,
+        help_text="Send it with the booking: it may differ later. Null where the service needs no "
+        "staff.",
+    )
+    staff_name = serializers.CharField(allow_null=True)
     count = serializers.IntegerField(help_text="How many appointments the rule gives.")
     clashes = serializers.IntegerField(help_text="How many of `occurrences` have a clash.")
     occurrences = OccurrenceSerializer(many=True, help_text="Without those that are left out.")
@@ -155,6 +159,7 @@ class NewSeries(StartFields):
     until = LocalDateField(
         required=False, help_text="The last possible day; at most 52 appointments."
     )
+    party_size = party_size_field(help_text="People who come to each of them; default 1.")
     exceptions = BoundedListField(
         child=ExceptionInput(),
         max_length=MAX_OCCURRENCES,

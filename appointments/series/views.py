@@ -35,6 +35,7 @@ from appointments.series.serializers import (
     SeriesSerializer,
 )
 from appointments.slot_serializers import render_slots
+from appointments.slots import key_of
 from appointments.status_transitions import InvalidTransition
 from appointments.views import RESERVATION_ERRORS
 from customers.operations import CustomerErased
@@ -42,7 +43,7 @@ from kaivox.api.fields import format_instant
 from kaivox.api.responses import EnvelopeResponse
 from kaivox.businesses.models import Business
 
-_PLAN_FIELDS = ("service", "staff", "start", "rule", "exceptions")
+_PLAN_FIELDS = ("service", "staff", "start", "party_size", "rule", "exceptions")
 
 
 @extend_schema(tags=["series"])
@@ -100,8 +101,8 @@ class SeriesViewSet(GroupViewSet):
         plan = plan_series(self._request(values))
         occurrences = _render_occurrences(plan.occurrences, request.auth)
         data = {
-            "staff_id": plan.staff.pk,
-            "staff_name": plan.staff.name,
+            "staff_id": key_of(plan.staff),
+            "staff_name": plan.staff.name if plan.staff else None,
             "count": plan.count,
             "clashes": len(plan.clashes),
             "occurrences": occurrences,

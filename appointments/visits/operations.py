@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from appointments.assignments import assign_slot
 from appointments.call_links import CallReference, reject_unknown_call
+from appointments.capacity_queries import reject_large_party
 from appointments.change_window import check_move
 from appointments.groups.models import Visit
 from appointments.groups.operations import (
     AppointmentDetails,
     ConcurrentChange,
-    Move,
+    Placement,
     SeenVersions,
     book_all,
     cancel_all,
@@ -23,7 +22,10 @@ from appointments.groups.operations import (
     lock_capped_days,
     lock_staff,
     move_all,
+    performer_of,
+    reject_needless_for_all,
 )
+from appointments.loaded_availability import PartyService
 from appointments.models import Appointment, AppointmentQuerySet, AppointmentStatus
 from appointments.reservations import (
     BookingRequest,
@@ -40,8 +42,9 @@ from appointments.reservations import (
     reject_unqualified,
     reserved_slot,
 )
-from appointments.slots import staff_offering
+from appointments.slots import performers
 from appointments.status_transitions import InvalidTransition
+from appointments.visits.blocked_ranges import cut_slots
 from appointments.visits.plans import VisitAvailability, VisitPart, back_to_back
 from customers.operations import reject_erased
 from kaivox.businesses.models import Business
@@ -67,37 +70,45 @@ _NO_LONGER: Final = (
 
 @dataclass(frozen=True, slots=True)
 class VisitRequest:
-    """A visit to be booked: the first service begins at `start`, each other when the one before it
-    ends. Where the member of staff of a service is None, anyone who offers it will do."""
+    """A visit to be booked for a party: the first service begins at `start`, each other when the one
+    before it ends. Where the member of staff of a service is None, anyone who offers it will do."""
 
     business: Business
     services: Sequence[tuple[Service, StaffMember | None]]
     start: datetime
     now: datetime
+    party_size: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class _Planned:
-    """A part of a visit with the person who performs it."""
+    """A part of a visit with the person who performs it, if it needs one."""
 
-    service: Service
-    staff: StaffMember
+    wanted: PartyService
+    staff: StaffMember | None
     start: datetime
     resource_ids: tuple[int, ...] = ()
 
+    @property
+    def service(self) -> Service:
+        return self.wanted.service
 
-def visit_parts(services: Sequence[tuple[Service, StaffMember | None]]) -> list[VisitPart]:
-    """The parts of a visit, back to back. Raises Inactive, StaffNotQualified."""
+
+def visit_parts(
+    services: Sequence[tuple[Service, StaffMember | None]], party_size: int = 1
+) -> list[VisitPart]:
+    """The parts of a visit, back to back. Raises Inactive, StaffNotQualified, PartyTooLarge."""
     chosen = []
     for service, staff in services:
         reject_inactive(service, staff)
+        reject_large_party(service, party_size)
         if staff is not None:
             reject_unqualified(service, staff)
-        people = [staff] if staff else staff_offering(service)
+        people = performers(service, staff)
         if not people:
             raise StaffNotQualified(f"No active member of staff offers {service.name}.")
         chosen.append((service, people))
-    return back_to_back(chosen)
+    return back_to_back(chosen, party_size)
 
 
 def book_visit(request: VisitRequest, details: AppointmentDetails) -> Visit:
@@ -107,14 +118,14 @@ def book_visit(request: VisitRequest, details: AppointmentDetails) -> Visit:
     """
     reject_unknown_call(request.business, details.call)
     reject_erased(details.customer)
-    parts = visit_parts(request.services)
-    is_fixed = all(staff for _, staff in request.services)
+    parts = visit_parts(request.services, request.party_size)
+    is_fixed = all(staff for service, staff in request.services if service.needs_staff)
     for _ in range(_MAX_ATTEMPTS):
         planned = _plan(request.business, parts, request.start, request.now)
         try:
             with lock_staff(request.business, [(one.service, one.staff) for one in planned]):
                 fixed = [
-                    VisitPart(one.service, [one.staff], part.offset)
+                    replace(part, staff=[one.staff])
                     for one, part in zip(planned, parts, strict=True)
                 ]
                 lock_capped_days(request.business, ((one.service, one.start) for one in planned))
@@ -153,8 +164,11 @@ def move_visit(
         rows = scheduled_of(visit)
         if not rows:
             raise InvalidTransition("No appointment of this visit is scheduled any more.")
+        reject_needless_for_all([one.service for one in rows], staff)
         begins = start or rows[0].start_time
-        if begins == rows[0].start_time and all(staff in (None, one.staff) for one in rows):
+        if begins == rows[0].start_time and all(
+            staff is None or performer_of(one, staff) == one.staff for one in rows
+        ):
             return visit
         if not overrides_window:
             for one in rows:
@@ -199,7 +213,11 @@ def parts_of(
     """The parts of a visit as they are, with their present staff or with `staff`."""
     first = appointments[0].start_time
     return [
-        VisitPart(one.service, [staff or one.staff], int((one.start_time - first).total_seconds()))
+        VisitPart(
+            PartyService(one.service, one.party_size),
+            [performer_of(one, staff)],
+            int((one.start_time - first).total_seconds()),
+        )
         for one in appointments
     ]
 
@@ -221,9 +239,8 @@ def _plan(
     chosen = availability.assignment(begins)
     if chosen is not None:
         return [
-            _Planned(part.service, one, at, availability.resources_at(part, one, at))
-            for part, one in zip(parts, chosen, strict=True)
-            for at in (start + timedelta(seconds=part.offset),)
+            _Planned(part.wanted, staff, start + timedelta(seconds=part.offset), resource_ids)
+            for part, (staff, resource_ids) in zip(parts, chosen, strict=True)
         ]
     problem = availability.reason(begins)
     if problem is None:
@@ -244,13 +261,12 @@ def _write(
     request: VisitRequest, planned: Sequence[_Planned], details: AppointmentDetails
 ) -> Visit:
     visit = Visit.objects.create(business=request.business, customer=details.customer)
-    appointments = []
+    placements = []
     for one, slot in zip(planned, _slots(request.business, planned, request.now), strict=True):
         appointment = details.appointment(request.business, one.service)
         appointment.visit = visit
-        assign_slot(appointment, one.service, slot)
-        appointments.append(appointment)
-    book_all(appointments, call=details.call, now=request.now)
+        placements.append(Placement(appointment, slot))
+    book_all(placements, call=details.call, now=request.now)
     return visit
 
 
@@ -265,7 +281,7 @@ def _move(
     seen: SeenVersions | None,
 ) -> None:
     """Moves `rows`. Raises ConcurrentChange where, once they are locked, they are no longer these."""
-    needed = [(one.service, staff or one.staff) for one in rows]
+    needed = [(one.service, performer_of(one, staff)) for one in rows]
     with lock_staff(visit.business, needed, also={one.staff_id for one in rows}):
         locked = lock_appointments(_scheduled(visit), seen)
         if [one.slot_state() for one in locked] != [one.slot_state() for one in rows]:
@@ -274,49 +290,29 @@ def _move(
         starts = [start + timedelta(seconds=part.offset) for part in parts]
         lock_capped_days(visit.business, zip((part.service for part in parts), starts, strict=True))
         planned = _plan(visit.business, parts, start, now, moved=locked, locks_resources=True)
-        _reject_simultaneous(planned)
         slots = _slots(visit.business, planned, now)
-        moves = [Move(one, slot) for one, slot in zip(locked, slots, strict=True)]
+        moves = [Placement(one, slot) for one, slot in zip(locked, slots, strict=True)]
         move_all(moves, call=call, now=now)
 
 
-def _reject_simultaneous(planned: Sequence[_Planned]) -> None:
-    """Raises SlotUnavailable where one person would perform two services at once: their appointments
-    may have been moved one by one, with others, before."""
-    busy_until: dict[int, datetime] = {}
-    for one in planned:
-        if one.start < busy_until.get(one.staff.pk, one.start):
-            raise SlotUnavailable(f"{one.staff.name} cannot perform two of its services at once.")
-        busy_until[one.staff.pk] = one.start + timedelta(minutes=one.service.duration_minutes)
-
-
 def _slots(business: Business, planned: Sequence[_Planned], now: datetime) -> list[ReservedSlot]:
-    """The slots of `planned`. The blocked ranges of one person are cut where they overlap, as their rows
-    must not; together they block what they would block each."""
+    """The slots of `planned`, which do not overlap each other."""
     slots = [
         reserved_slot(
-            BookingRequest(business, one.service, one.staff, one.start, now),
+            BookingRequest(
+                business,
+                one.service,
+                one.staff,
+                one.start,
+                now,
+                party_size=one.wanted.party_size,
+            ),
             one.staff,
             one.resource_ids,
         )
         for one in planned
     ]
-    by_person = defaultdict(list)
-    for place, slot in enumerate(slots):
-        by_person[slot.staff.pk].append(place)
-    for places in by_person.values():
-        until = datetime.min.replace(tzinfo=UTC)
-        latest = until
-        for number, place in enumerate(places):
-            slot = slots[place]
-            earliest = min(slots[other].busy_start for other in places[number:])
-            latest = max(latest, slot.busy_end)
-            end = latest
-            if number + 1 < len(places):
-                end = min(end, slots[places[number + 1]].start_time)
-            slots[place] = replace(slot, busy_start=max(until, earliest), busy_end=end)
-            until = end
-    return slots
+    return cut_slots(slots)
 
 
 def _scheduled(visit: Visit) -> AppointmentQuerySet:

@@ -5,17 +5,20 @@ at its place in the visit. Two things are added: its own appointments do not blo
 together they must not exceed a daily cap.
 
 A service begins when the one before it ends, so the place of each is the sum of the durations before
-it, with any staff. Where one person performs several, the buffers between these overlap them;
-around them, buffers apply as always.
+it, with any staff. Where one person performs several, or several need the same resource, the buffers
+between these overlap them (`blocked_ranges`); around them, buffers apply as always.
+
+The appointments of a visit that is moved may have been moved one by one before, to the same time. Then
+none may have a member of staff or a resource of another.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from itertools import accumulate
+from itertools import accumulate, combinations
 from typing import Final, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -30,9 +33,10 @@ from appointments.availability import (
     touches,
 )
 from appointments.availability_queries import booking_rules
-from appointments.loaded_availability import LoadedAvailability
+from appointments.loaded_availability import LoadedAvailability, PartyService
 from appointments.models import Appointment
-from appointments.slots import Slot, SlotFilter, SlotSearch
+from appointments.slots import Slot, SlotFilter, SlotSearch, key_of
+from appointments.visits.resource_choice import choose_resources
 from kaivox.businesses.models import Business
 from services.models import Service
 from staff.intervals import Range, merged, without
@@ -46,12 +50,19 @@ MAX_SERVICES: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class VisitPart:
-    """One service of a visit, with those who may perform it; `offset` in seconds after the visit's
-    start."""
+    """One service of a visit, with its `performers`; `offset` in seconds after the visit's start."""
 
-    service: Service
-    staff: Sequence[StaffMember]
+    wanted: PartyService
+    staff: Sequence[StaffMember | None]
     offset: int
+
+    @property
+    def service(self) -> Service:
+        return self.wanted.service
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.service.duration_minutes * 60
 
 
 class PartSlot(NamedTuple):
@@ -71,20 +82,21 @@ class VisitSlot(Slot):
 
 
 def back_to_back(
-    chosen: Sequence[tuple[Service, Sequence[StaffMember]]],
+    chosen: Sequence[tuple[Service, Sequence[StaffMember | None]]], party_size: int = 1
 ) -> list[VisitPart]:
-    """The parts of a visit of these services in this order, each with those who may perform it."""
+    """The parts of a visit of these services in this order, each with those who may perform it, for a
+    party."""
     lengths = (service.duration_minutes * 60 for service, _ in chosen)
     offsets = accumulate(lengths, initial=0)
     return [
-        VisitPart(service, staff, offset)
+        VisitPart(PartyService(service, party_size), staff, offset)
         for (service, staff), offset in zip(chosen, offsets, strict=False)
     ]
 
 
 class VisitAvailability:
     """When `parts` can be booked on the local days `first` to `last` of `business`, and the days on
-    which such a visit ends."""
+    which such a visit ends. Raises PartyTooLarge."""
 
     def __init__(
         self,
@@ -98,13 +110,25 @@ class VisitAvailability:
         locks_resources: bool = False,
     ) -> None:
         self.parts = parts
-        services = {part.service.pk: part.service for part in parts}.values()
-        people = sorted({one.pk for part in parts for one in part.staff})
+        self._simultaneous = [
+            (place, other)
+            for (place, one), (other, two) in combinations(enumerate(parts), 2)
+            if one.offset < two.end and two.offset < one.end
+        ]
+        # Back to back they never are; where they are moved, each has one member of staff.
+        self._needs_two_at_once = any(
+            parts[one].staff == parts[other].staff != [None] for one, other in self._simultaneous
+        )
+        self._shares_kinds = any(
+            set(parts[one].service.resource_kinds) & set(parts[other].service.resource_kinds)
+            for one, other in self._simultaneous
+        )
+        people = {key_of(one) for part in parts for one in part.staff}
         after = timedelta(seconds=max(part.offset for part in parts))
         self._loaded = LoadedAvailability(
             business,
-            services,
-            people,
+            {part.wanted for part in parts},
+            sorted(people, key=lambda key: key or 0),
             first,
             last + after + timedelta(days=1),
             now=now,
@@ -114,6 +138,8 @@ class VisitAvailability:
 
     def starts(self, span: Range) -> list[Range]:
         """The starts of visits within `span`."""
+        if self._needs_two_at_once:
+            return []
         found = [span]
         for part in self.parts:
             ranges = (
@@ -122,11 +148,11 @@ class VisitAvailability:
                 for begin, end in self._starts_for(part, one).free
             )
             found = _intersection(found, merged(ranges))
-        if self._loaded.has_cap:
+        if self._loaded.has_cap or self._shares_kinds:
             found = [one for one in self._segments(found) if self.assignment(one[0]) is not None]
         return merged(found)
 
-    def options(self, start: int) -> list[list[StaffMember]]:
+    def options(self, start: int) -> list[list[StaffMember | None]]:
         """For each part, who can be booked for it in a visit that begins at `start`."""
         alone = [
             [
@@ -147,10 +173,54 @@ class VisitAvailability:
             for place, people in enumerate(alone)
         ]
 
-    def assignment(self, start: int) -> list[StaffMember] | None:
-        """Who performs each part of a visit that begins at `start`; None where it cannot be booked.
+    def assignment(self, start: int) -> list[tuple[StaffMember | None, tuple[int, ...]]] | None:
+        """Who performs each part of a visit that begins at `start`, and the ids of the resources that it
+        reserves; None where it cannot be booked."""
+        staff = None if self._needs_two_at_once else self._staff_for(start)
+        if staff is None:
+            return None
+        options = [
+            self._loaded.resource_options(part.wanted, key_of(one), start + part.offset)
+            for part, one in zip(self.parts, staff, strict=True)
+        ]
+        resources = choose_resources(options, self._simultaneous)
+        return None if resources is None else list(zip(staff, resources, strict=True))
 
-        One person for all, where there is one; else for each part the person of the part before, if
+    def reason(self, start: int) -> tuple[VisitPart, UnavailabilityReason] | None:
+        """The first part that no one can perform in a visit that begins at `start`, and the reason of
+        who is closest to it; None where each can be performed."""
+        for part in self.parts:
+            at = start + part.offset
+            rules = self._loaded.rules[part.wanted]
+            reasons = [reason_at(self._starts_for(part, one), rules, at) for one in part.staff]
+            if None not in reasons:
+                return part, least_severe([one for one in reasons if one])
+        return None
+
+    def reason_of(self, span: Range) -> UnavailabilityReason:
+        """Why no visit begins within `span`: the reason of the first part that cannot begin there, or
+        that the parts do not fit together."""
+        for part in self.parts:
+            everyone = [self._starts_for(part, one) for one in part.staff]
+            if not any(touches(one.free, span) for one in everyone):
+                return reason_of_day(span, everyone, self._loaded.rules[part.wanted])
+        return UnavailabilityReason.FULLY_BOOKED
+
+    def first_part(self, feasible: Sequence[Range]) -> list[BookableStarts]:
+        """For each of the staff of the first part, which of the starts `feasible` are theirs, with their
+        grid."""
+        part = self.parts[0]
+        found = []
+        for one in part.staff:
+            own = self._starts_for(part, one)
+            free = _intersection(feasible, own.free)
+            found.append(replace(own, free=free, seats={}))
+        return found
+
+    def _staff_for(self, start: int) -> list[StaffMember | None] | None:
+        """Who performs each part of a visit that begins at `start`; None where that cannot be.
+
+        One person for all that need one, where there is one; else for each part the person of the part before, if
         they can. Of several the one with the fewest appointments that day; tie: the lowest id.
         """
         alone = [
@@ -165,60 +235,33 @@ class VisitAvailability:
             sorted(people, key=lambda one: self._load(part, one, start))
             for part, people in zip(self.parts, alone, strict=True)
         ]
-        for one in ordered[0]:
-            together = self._assigned(start, [[one] if one in people else [] for people in alone])
+        # `people` is [None] where the part needs no staff.
+        for one in next((people for people in ordered if people != [None]), [None]):
+            together = self._assigned(
+                start,
+                [
+                    people if people == [None] else [one] if one in people else []
+                    for people in alone
+                ],
+            )
             if together is not None:
                 return together
-        chosen: list[list[StaffMember]] = []
+        chosen: list[list[StaffMember | None]] = []
         for people in ordered:
             before = chosen[-1][:1] if chosen else []
             chosen.append([*(one for one in before if one in people), *people])
         return self._assigned(start, chosen)
 
-    def resources_at(self, part: VisitPart, staff: StaffMember, start: datetime) -> tuple[int, ...]:
-        """Ids of the resources that this part reserves at `start`."""
-        return self._loaded.resources_at(part.service, staff.pk, start)
+    def _starts_for(self, part: VisitPart, staff: StaffMember | None) -> BookableStarts:
+        return self._loaded.starts_for(part.wanted, key_of(staff))
 
-    def reason(self, start: int) -> tuple[VisitPart, UnavailabilityReason] | None:
-        """The first part that no one can perform in a visit that begins at `start`, and the reason of
-        who is closest to it; None where each can be performed."""
-        for part in self.parts:
-            at = start + part.offset
-            rules = self._loaded.rules[part.service.pk]
-            reasons = [reason_at(self._starts_for(part, one), rules, at) for one in part.staff]
-            if None not in reasons:
-                return part, least_severe([one for one in reasons if one])
-        return None
-
-    def reason_of(self, span: Range) -> UnavailabilityReason:
-        """Why no visit begins within `span`: the reason of the first part that cannot begin there, or
-        that the parts do not fit together."""
-        for part in self.parts:
-            everyone = [self._starts_for(part, one) for one in part.staff]
-            if not any(touches(one.free, span) for one in everyone):
-                return reason_of_day(span, everyone, self._loaded.rules[part.service.pk])
-        return UnavailabilityReason.FULLY_BOOKED
-
-    def first_part(self, feasible: Sequence[Range]) -> list[BookableStarts]:
-        """For each of the staff of the first part, which of the starts `feasible` are theirs, with their
-        grid."""
-        part = self.parts[0]
-        found = []
-        for one in part.staff:
-            own = self._starts_for(part, one)
-            free = _intersection(feasible, own.free)
-            found.append(BookableStarts(own.in_hours, own.not_closed, own.not_away, free, own.grid))
-        return found
-
-    def _starts_for(self, part: VisitPart, staff: StaffMember) -> BookableStarts:
-        return self._loaded.starts_for(part.service, staff.pk)
-
-    def _load(self, part: VisitPart, staff: StaffMember, start: int) -> tuple[int, int]:
-        day = self._loaded.day_of(start)
-        return self._loaded.appointments_on(part.service, staff.pk, {day}), staff.pk
+    def _load(self, part: VisitPart, staff: StaffMember | None, start: int) -> tuple[int, int]:
+        day, key = self._loaded.day_of(start), key_of(staff)
+        return self._loaded.appointments_on(part.service, key, {day}), key or 0
 
     def _segments(self, ranges: Iterable[Range]) -> Iterator[Range]:
-        """`ranges`, cut where the people who can perform a part change, and at each midnight."""
+        """`ranges`, cut where the people or resources that are free for a part change, and at each
+        midnight."""
         edges = {
             edge - part.offset
             for part in self.parts
@@ -226,6 +269,12 @@ class VisitAvailability:
             for span in self._starts_for(part, one).free
             for edge in span
         }
+        edges.update(
+            edge - part.offset
+            for part in self.parts
+            if self._shares_kinds
+            for edge in self._loaded.resource_edges(part.wanted)
+        )
         edges.update(
             midnight - part.offset for part in self.parts for midnight in self._loaded.midnights()
         )
@@ -235,25 +284,44 @@ class VisitAvailability:
             yield from zip([begin, *inside], [*inside, end], strict=True)
 
     def _assigned(
-        self, start: int, options: Sequence[Sequence[StaffMember]]
-    ) -> list[StaffMember] | None:
-        """One of `options` for each part, the first ones where the daily cap admits them."""
+        self, start: int, options: Sequence[Sequence[StaffMember | None]]
+    ) -> list[StaffMember | None] | None:
+        """One of `options` for each part, the first ones where the daily cap admits them; of a class one
+        that has begun to fill, where there is one."""
         if not all(options):
             return None
+        joined = [
+            self._joining(part, start, own) for part, own in zip(self.parts, options, strict=True)
+        ]
+        options = [joining or own for joining, own in zip(joined, options, strict=True)]
         if not self._loaded.has_cap:
             return [part[0] for part in options]
-        days = [self._loaded.day_of(start + part.offset) for part in self.parts]
-        keys = [[(one.pk, day) for one in part] for part, day in zip(options, days, strict=True)]
-        service = self.parts[0].service
-        together = Counter((part.service, day) for part, day in zip(self.parts, days, strict=True))
+        # Those that join a class count already, for every cap.
+        counted = [place for place, joining in enumerate(joined) if not joining]
+        days = {place: self._loaded.day_of(start + self.parts[place].offset) for place in counted}
+        together = Counter((self.parts[place].service, day) for place, day in days.items())
         if not all(self._loaded.admits(*key, number) for key, number in together.items()):
             return None
+        service = self.parts[0].service
+        keys = [[(key_of(one), day) for one in options[place]] for place, day in days.items()]
         remaining = {key: self._loaded.remaining_on(service, *key) for part in keys for key in part}
-        if min(remaining.values()) >= len(self.parts):
-            return [part[0] for part in options]
-        people = {one.pk: one for part in options for one in part}
         chosen = match(keys, remaining)
-        return [people[staff_id] for staff_id, _ in chosen] if chosen else None
+        if chosen is None:
+            return None
+        people = {key_of(one): one for part in options for one in part}
+        found = [part[0] for part in options]
+        for place, (staff_id, _) in zip(counted, chosen, strict=True):
+            found[place] = people[staff_id]
+        return found
+
+    def _joining(
+        self, part: VisitPart, start: int, staff: Sequence[StaffMember | None]
+    ) -> list[StaffMember | None]:
+        """Those of `staff` with whom `part` joins a class that has begun to fill."""
+        if not part.service.is_class:
+            return []
+        at = start + part.offset
+        return [one for one in staff if self._loaded.joins(part.wanted, key_of(one), at)]
 
 
 def match(options: Sequence[Sequence[K]], remaining: Mapping[K, int]) -> list[K] | None:
@@ -321,7 +389,7 @@ class VisitSearch(SlotSearch):
                     part.service,
                     start + part.offset,
                     start + part.offset + part.service.duration_minutes * 60,
-                    people,
+                    [one for one in people if one is not None],
                 )
                 for part, people in zip(self._parts, self._availability.options(start), strict=True)
             ]

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from appointments.groups.models import Visit
 from appointments.groups.serializers import GroupSerializer, call_renamed
-from appointments.serializers import StartFields, with_call
+from appointments.serializers import StartFields, party_size_field, with_call
 from appointments.slot_serializers import SlotQuery, SlotStaffSerializer
 from appointments.visits.plans import MAX_SERVICES
 from customers.models import Customer
@@ -100,7 +100,6 @@ class VisitSlotQuery(SlotQuery):
 
     service_id = None  # type: ignore[assignment]
     exclude_appointment_id = None  # type: ignore[assignment]
-    party_size = None  # type: ignore[assignment]
     service_ids = ServiceIdsField(
         source="services",
         help_text=f"In this order, back to back; at most {MAX_SERVICES}, with commas.",
@@ -152,6 +151,7 @@ class NewVisit(StartFields):
         allow_empty=False,
         help_text="In this order: each begins when the one before it ends.",
     )
+    party_size = party_size_field(help_text="People who come to each service; default 1.")
     notes = StrictCharField(max_length=5000, required=False, allow_blank=True)
     source = StrictCharField(max_length=40, required=False)  # type: ignore[assignment]
     call_id = IdField(required=False, allow_null=True, help_text="The call it is booked in.")

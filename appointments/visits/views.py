@@ -13,9 +13,11 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from appointments.capacity_queries import PartyTooLarge
 from appointments.change_window import TooLateToChange
 from appointments.filters import GroupFilters
 from appointments.groups.models import Visit
+from appointments.groups.operations import reject_needless_for_all
 from appointments.groups.serializers import GroupCancellation, GroupCancellationQuery
 from appointments.groups.views import GroupViewSet, details_of
 from appointments.models import Appointment
@@ -80,7 +82,7 @@ class VisitViewSet(GroupViewSet):
         "create": (*RESERVATION_ERRORS, CustomerErased),
         "partial_update": (*RESERVATION_ERRORS, InvalidTransition, TooLateToChange),
         "destroy": (TooLateToChange,),
-        "slots": (StaffNotQualified, Inactive),
+        "slots": (StaffNotQualified, Inactive, PartyTooLarge),
     }
 
     def create(self, request: Request) -> Response:
@@ -90,8 +92,14 @@ class VisitViewSet(GroupViewSet):
         next starts at which all can.
         """
         values, now = self.body(NewVisit), timezone.now()
-        asked = VisitRequest(self.business, values["services"], values["start"], now)
-        parts = visit_parts(asked.services)
+        asked = VisitRequest(
+            self.business,
+            values["services"],
+            values["start"],
+            now,
+            party_size=values.get("party_size", 1),
+        )
+        parts = visit_parts(asked.services, asked.party_size)
         with _offering_alternatives(request.auth, parts, asked.start, now):
             visit = book_visit(asked, details_of(values))
         location = request.build_absolute_uri(f"/api/v1/visits/{visit.pk}")
@@ -140,7 +148,11 @@ class VisitViewSet(GroupViewSet):
         """
         query, now = dict(self.query), timezone.now()
         staff = query.get("staff")
-        parts = visit_parts([(service, staff) for service in query["services"]])
+        reject_needless_for_all(query["services"], staff)
+        services = [
+            (service, staff if service.needs_staff else None) for service in query["services"]
+        ]
+        parts = visit_parts(services, query.get("party_size", 1))
         zone = query.get("timezone") or self.business.zone
         first = query.get("date") or query.get("date_from") or now.astimezone(zone).date()
         last = query.get("date_to") or first

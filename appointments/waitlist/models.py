@@ -109,4 +109,4 @@ class WaitlistEntry(BusinessOwned):
         ]
 
     def __str__(self) -> str:
-        return f"#{self.pk}, {self.date_from} to {self.date_to}"
+        return f"#{self.pk}, {self.date_from:%-d %b} to {self.date_to:%-d %b %Y}"

@@ -17,7 +17,7 @@ from typing import Final
 from django.conf import settings
 from django.db.models import Exists, F, OuterRef, QuerySet
 
-from appointments.capacity_queries import reject_large_party
+from appointments.capacity_queries import reject_large_party, reject_missing_kind
 from appointments.holds import new_hold
 from appointments.models import Hold
 from appointments.reservations import (
@@ -27,6 +27,7 @@ from appointments.reservations import (
     reject_unqualified,
     reserve_slot,
 )
+from appointments.resource_locks import missing_kind
 from appointments.slots import PARTS_OF_DAY, Slot, slots_between
 from appointments.waitlist.models import WaitlistEntry, WaitlistStatus
 from appointments.waitlist.serializers import WaitlistEntrySerializer
@@ -91,6 +92,7 @@ def join_waitlist(
     if staff is not None:
         reject_unqualified(service, staff)
     reject_large_party(service, party_size)
+    reject_missing_kind(service, party_size, missing_kind(service, party_size))
     # Of two requests at once the second sees what the first has written.
     advisory_lock("waitlist", business.pk)
     waiting = WaitlistEntry.objects.filter(business=business, status__in=_OPEN)

@@ -12,7 +12,7 @@ from typing import Any
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import connections, transaction
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations import AddConstraint, AddIndex, RunPython
+from django.db.migrations import AddConstraint, AddIndex, AlterField, RunPython
 from django.db.models import Model
 
 _BATCH = 500
@@ -37,6 +37,35 @@ class AddIndexOnline(AddIndexConcurrently):
     ) -> None:
         backwards = AddIndex if self._plain(schema_editor) else AddIndexConcurrently
         backwards.database_backwards(self, app_label, schema_editor, from_state, to_state)
+
+
+class DropNotNull(AlterField):
+    """AlterField of a foreign key that becomes nullable. Django would add its constraint again, which
+    reads the whole table under a lock."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        self._alter("DROP", app_label, schema_editor, from_state, to_state)
+
+    def database_backwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        self._alter("SET", app_label, schema_editor, from_state, to_state)
+
+    def _alter(
+        self, action: str, app_label: str, editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        if editor.connection.vendor != "postgresql":
+            AlterField.database_forwards(self, app_label, editor, from_state, to_state)
+            return
+        model = to_state.apps.get_model(app_label, self.model_name)
+        column = model._meta.get_field(self.name).column
+        quote = editor.connection.ops.quote_name
+        editor.execute(
+            f"ALTER TABLE {quote(model._meta.db_table)}"
+            f" ALTER COLUMN {quote(column)} {action} NOT NULL"
+        )
 
 
 def drop_index_of_column(app: str, model: str, column: str) -> RunPython:

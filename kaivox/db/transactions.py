@@ -87,13 +87,13 @@ def atomic_join(operation: Callable[P, R]) -> Callable[P, R]:
     return in_transaction
 
 
-def advisory_lock(*what: object) -> None:
-    """Locks `what`, which need not be a row yet, until the end of the transaction. On SQLite all
-    writers wait for each other anyway."""
+def advisory_lock(*what: object, shared: bool = False) -> None:
+    """Locks `what`, which need not be a row yet, until the end of the transaction; with others who lock
+    it `shared`, too. On SQLite all writers wait for each other anyway."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            lock = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
-            cursor.execute(lock, [json.dumps(what)])
+            function = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
+            cursor.execute(f"SELECT {function}(hashtextextended(%s, 0))", [json.dumps(what)])
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from kaivox.businesses.models import Business
 from services.models import Service
 from staff.models import StaffMember
 from tests import factories
+from tests.appointments.without_staff import OPEN, URL
 from webhooks.models import Event
 
 NOW = datetime(2026, 3, 2, 0, 30, tzinfo=UTC)
@@ -54,6 +55,33 @@ def clinic(frozen, business) -> Clinic:
     staff = factories.make_staff(business, services=[service], name="Dr. Meera Nair")
     customer = factories.make_customer(business, name="Asha Rao")
     return Clinic(business, service, staff, customer)
+
+
+@pytest.fixture
+def bistro(clinic) -> Clinic:
+    """The clinic with a service that needs a table and no staff, open from 12:00 to 15:00."""
+    clinic.dentistry = clinic.service
+    clinic.service = factories.make_service(
+        clinic.business, name="Table", needs_staff=False, resource_kinds=["table"]
+    )
+    return clinic
+
+
+@pytest.fixture
+def tables(bistro) -> dict[str, int]:
+    sizes = {"six": 6, "four": 4, "two": 2}
+    return {
+        name: factories.make_resource(bistro.business, name=name, capacity=size, hours=OPEN).pk
+        for name, size in sizes.items()
+    }
+
+
+@pytest.fixture
+def book(client, bistro):
+    def post(clock: str = "12:00", **more):
+        return client.post(URL, bistro.booking(clock, **more))
+
+    return post
 
 
 def times(response) -> list[str]:

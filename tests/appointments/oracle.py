@@ -23,7 +23,8 @@ class World:
     breaks are (weekday, start, end); overrides (date, start, end) or (date, None, None); closures
     (first day, last day, from, until). `sessions` are bookings of the service, a class, for some
     people: (start, blocked start, blocked end, people); `kinds` what it requires, of `resources`. `of_service` are the starts of the service's appointments with
-    anyone, in UTC minutes; `service_cap` is how many of them a day may have."""
+    anyone, in UTC minutes; `service_cap` is how many of them a day may have. Where the service does not
+    need staff there is no such person: a resource of each kind is open, closures of the business aside."""
 
     zone: str
     now: int
@@ -47,6 +48,7 @@ class World:
     kinds: list = field(default_factory=list)
     resources: list = field(default_factory=list)
     of_service: list = field(default_factory=list)
+    needs_staff: bool = True
 
 
 @dataclass
@@ -70,7 +72,7 @@ class Oracle:
         self.world, self.around = world, timedelta(days=around)
         self.first, self.last = first, last
         self.open_hours: dict[int, set[int]] = {}
-        self.at_work = self._at_work()
+        self.at_work = self._at_work() if world.needs_staff else self._at_tables()
         self.shifts: list[tuple[int, int]] = []
         self.out = self._out()
         self.blocked = {m for _, start, end in world.busy for m in range(start, end)}
@@ -99,7 +101,10 @@ class Oracle:
             and day <= today + timedelta(days=world.horizon_days)
             and self.out.isdisjoint(lasting)
             and self.blocked.isdisjoint(taking)
-            and not any(_meet(row, taking) for row in world.sessions if row[0] != minute)
+            and not (
+                world.needs_staff
+                and any(_meet(row, taking) for row in world.sessions if row[0] != minute)
+            )
             and (seats is not None or self._is_below_the_caps(day))
             and self._has_seats(seats)
             and all(self._has_resource(kind, minute, lasting, taking) for kind in world.kinds)
@@ -189,6 +194,18 @@ class Oracle:
             day += timedelta(days=1)
         if resource is not None:
             self.open_hours[id(resource)] = found
+        return found
+
+    def _at_tables(self) -> set[int]:
+        """The minutes at which a resource of each kind, large enough for the party, is open."""
+        begin = first_reading(self.world.zone, self.first - self.around, 0)
+        found = set(range(begin, first_reading(self.world.zone, self.last + self.around, 0)))
+        for kind in self.world.kinds:
+            open_then: set[int] = set()
+            for one in self.world.resources:
+                if one.kind == kind and one.capacity >= max(self.world.party, self.world.capacity):
+                    open_then |= self._at_work(one) if one.hours else found
+            found &= open_then
         return found
 
     def _at_work_on(self, day: date) -> set[int]:

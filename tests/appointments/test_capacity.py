@@ -11,15 +11,16 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from appointments.availability import is_bookable, slots_within
+from appointments.availability import is_bookable, reason_at, reason_of_day, slots_within
 from appointments.capacity import (
     ClassSession,
     ResourceStarts,
     ResourceTime,
     intersection,
     with_capacity,
+    without_staff,
 )
-from staff.hours import Schedule, weekly_hours, working_windows
+from staff.hours import Schedule, grid_segments, weekly_hours, working_windows
 from staff.intervals import merged
 from staff.local_time import LocalDays
 from tests.appointments.oracle import Oracle, Resource, World, first_reading
@@ -57,21 +58,29 @@ def engine(world: World, day):
             _time(number, resource, world, day, days)
             for number, resource in enumerate(world.resources)
         ]
-        resources = ResourceStarts(times, world.kinds, rules, span)
+        closed = () if world.needs_staff else calendar.closed
+        resources = ResourceStarts(times, world.kinds, rules, span, closed)
+    if not world.needs_staff:
+        grid = grid_segments(resources.windows(), days)
+        found = without_staff(
+            resources, rules, span, grid=grid, full=calendar.full, sessions=sessions
+        )
+        return found, rules, resources, [span]
     found = with_capacity(starts, calendar, rules, span, sessions=sessions, resources=resources)
     return found, rules, resources, [span]
 
 
 def _time(number: int, resource: Resource, world: World, day, days: LocalDays) -> ResourceTime:
-    around = timedelta(days=4)
+    around = timedelta(days=4 if world.needs_staff else 9)
     schedule = Schedule(weekly_hours(resource.hours))
+    is_open = resource.hours or not world.needs_staff
+    if not resource.hours:
+        schedule = Schedule({weekday: [(0, 1440)] for weekday in range(7)})
     return ResourceTime(
         number,
         resource.kind,
         resource.capacity,
-        working_windows(schedule, days, day - around, day + around)
-        if resource.hours
-        else [_ALWAYS],
+        working_windows(schedule, days, day - around, day + around) if is_open else [_ALWAYS],
         merged((start * 60, end * 60) for start, end in resource.away),
         [
             (start * 60, begin * 60, end * 60)
@@ -142,6 +151,24 @@ def shared_worlds(draw):
     return world, day
 
 
+@st.composite
+def worlds_without_staff(draw):
+    """A world whose service needs no staff: a table, or a class in a studio."""
+    world, day = draw(shared_worlds())
+    world.needs_staff = False
+    world.kinds = world.kinds or ["studio"]
+    world.hours, world.breaks, world.overrides, world.time_off = [], [], [], []
+    world.busy, world.cap = [], None
+    if draw(st.booleans()):
+        # Every session has what it requires, and a second one could begin beside it.
+        for kind in world.kinds:
+            begun = {row[0] for row in world.sessions}
+            for resource in world.resources:
+                begun -= resource.sessions if resource.kind == kind else set()
+            world.resources += [Resource(kind, 12, sessions=begun), Resource(kind, 12)]
+    return world, day
+
+
 class TestAgainstTheOracle:
     @pytest.mark.timeout(400)
     @hypothesis_settings(
@@ -152,7 +179,20 @@ class TestAgainstTheOracle:
     @given(shared_worlds())
     def test_classes_and_resources_agree_with_the_oracle(self, world_and_day):
         world, day = world_and_day
-        oracle = Oracle(world, day, day, around=9 if len(world.hours) > 6 else 4)
+        self.check(world, day, around=9 if len(world.hours) > 6 else 4)
+
+    @pytest.mark.timeout(400)
+    @hypothesis_settings(
+        max_examples=examples(2_500, quick=150),
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(worlds_without_staff())
+    def test_services_without_staff_agree_with_the_oracle(self, world_and_day):
+        self.check(*world_and_day, around=9)
+
+    def check(self, world: World, day, around: int) -> None:
+        oracle = Oracle(world, day, day, around)
         starts, rules, resources, spans = engine(world, day)
         slots = slots_within([starts], rules, spans)
         assert [slot // 60 for slot in slots] == oracle.slots()
@@ -164,7 +204,8 @@ class TestAgainstTheOracle:
             if start in starts.seats:
                 assert starts.seats[start] == oracle.seats_left(start // 60)
             elif resources is not None:
-                _check_choice(world, resources.choose(start), start // 60)
+                chosen = tuple(one[0] for one in resources.options(start))
+                _check_choice(world, chosen, start // 60)
 
 
 def _check_choice(world: World, chosen: tuple[int, ...], minute: int) -> None:
@@ -177,6 +218,28 @@ def _check_choice(world: World, chosen: tuple[int, ...], minute: int) -> None:
 
 
 HOUR = 3600
+
+
+class TestReasons:
+    """Of a service without staff: the first rule that leaves no resource."""
+
+    @pytest.mark.parametrize(
+        ("hour", "reason"),
+        ((0, "closed"), (2, "holiday"), (3, "time_off"), (4, "fully_booked"), (5, None)),
+    )
+    def test_name_the_rule_that_no_table_obeys(self, hour, reason):
+        away, busy = (3 * HOUR, 4 * HOUR), (4 * HOUR, 4 * HOUR, 5 * HOUR)
+        small = ResourceTime(1, "table", 2, [(HOUR, 9 * HOUR)], [away], [busy])
+        large = ResourceTime(2, "table", 4, [(2 * HOUR, 9 * HOUR)], [(0, 9 * HOUR)])
+        closed = [(2 * HOUR, 3 * HOUR)]
+        span = (0, 10 * HOUR)
+        tables = ResourceStarts([small, large], ["table"], RULES, span, closed)
+        grid = tables.windows()
+        starts = without_staff(tables, RULES, span, grid=grid, full=(), sessions={})
+        assert grid == [(HOUR, 9 * HOUR)]
+        assert reason_at(starts, RULES, hour * HOUR) == reason
+        day = (hour * HOUR, hour * HOUR + 60)
+        assert reason is None or reason_of_day(day, [starts], RULES) == reason
 
 
 class TestResourceStarts:
@@ -199,7 +262,8 @@ class TestResourceStarts:
             self.table(2, 4),
             self.table(3, 2, 5),
         )
-        assert self.starts(*tables, party=party).choose(hour * HOUR) == (chosen,)
+        [options] = self.starts(*tables, party=party).options(hour * HOUR)
+        assert options[0] == chosen
 
     @pytest.mark.parametrize(("party", "missing"), ((4, None), (5, "table")))
     def test_name_a_kind_that_is_never_large_enough(self, party, missing):

@@ -7,7 +7,12 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.db import transaction
 
-from appointments import availability_queries, booking_stats, reservation_queries
+from appointments import (
+    availability_queries,
+    booking_stats,
+    capacity_queries,
+    reservation_queries,
+)
 from appointments.models import LONGEST_BUSY
 from kaivox.db.compiled_query import CompiledQuery
 from staff.models import Break, Closure, DateOverride, TimeOff
@@ -58,6 +63,28 @@ class TestCompiledQueries:
                 availability_queries._HOURS_ROWS, business_id=business.pk, staff_ids=some, **period
             )
         assert not agree(availability_queries._HOURS_ROWS, business_id=0, staff_ids=ids, **period)
+
+    def test_reads_closures_alone_like_its_queryset(self, rows):
+        period = {"first": date(2026, 3, 1), "last": date(2026, 3, 6)}
+        values = {"business_id": rows[0].pk, "staff_ids": ()}
+        assert len(agree(availability_queries._HOURS_ROWS, **values, **period)) == 1
+
+    def test_reads_sessions_like_its_queryset(self, rows):
+        business, people = rows
+        alone = factories.make_service(business, needs_staff=False, resource_kinds=["studio"])
+        taught = people[0].services.get()
+        for service, staff in ((alone, None), (taught, people[0])):
+            values = {"service": service, "start_time": START + timedelta(hours=9)}
+            for _ in range(2):
+                factories.make_appointment(staff=staff, is_shared=True, **values)
+        period = {"start": START, "end": START + timedelta(hours=20), "now": START}
+        for service, staff_ids in ((alone, None), (taught, (people[0].pk, people[1].pk))):
+            [(staff_id, _, party, number)] = agree(
+                capacity_queries._SESSION_ROWS,
+                business_id=business.pk, service_id=service.pk, staff_ids=staff_ids,
+                ignored=None, hold=None, **period,
+            )  # fmt: skip
+            assert (staff_id, party, number) == (staff_ids and staff_ids[0], 2, 2)
 
     @pytest.mark.parametrize("hours", (-1, 0, 2, 5))
     def test_reads_busy_time_like_its_queryset(self, rows, hours):

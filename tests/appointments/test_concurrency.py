@@ -62,7 +62,7 @@ def clinic(transactional_db):
     return business, service, people, customers
 
 
-def booking(clinic, number: int, staff=None, start: datetime = START):
+def booking(clinic, number: int, staff=None, start: datetime = START, **more):
     business, service, _, customers = clinic
 
     def book() -> None:
@@ -73,6 +73,7 @@ def booking(clinic, number: int, staff=None, start: datetime = START):
             staff=staff,
             start=start,
             now=NOW,
+            **more,
         )
 
     return book

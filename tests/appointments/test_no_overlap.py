@@ -157,6 +157,34 @@ class TestResources:
         again(status="scheduled", resource=factories.make_resource(booked.business))
 
 
+class TestWithoutStaff:
+    @pytest.fixture
+    def table(self, db) -> Appointment:
+        service = factories.make_service(needs_staff=False, resource_kinds=["table"])
+        return factories.make_appointment(service=service)
+
+    def test_rows_overlap_freely(self, table):
+        twin = another(table, start_time=table.start_time)
+        Appointment.objects.filter(pk=twin.pk).update(busy_end=table.busy_end + HOUR)
+        NO_OVERLAP.validate(Appointment, twin)
+
+    @pytest.mark.parametrize("is_shared", (True, False))
+    def test_their_resources_do_not(self, table, is_shared):
+        resource = factories.make_resource(table.business)
+        Appointment.objects.update(is_shared=is_shared)
+        table.refresh_from_db()
+        factories.reserve(table, resource)
+        twin = another(table, start_time=table.start_time, is_shared=is_shared)
+        later = another(
+            table, start_time=table.start_time + timedelta(minutes=5), is_shared=is_shared
+        )
+        assert rejected(lambda: factories.reserve(later, resource), NO_RESOURCE_OVERLAP)
+        assert rejected(lambda: factories.reserve(twin, resource), NO_RESOURCE_OVERLAP) != is_shared
+        row = ResourceBooking.objects.filter(appointment=table)
+        assert row.get().staff is None
+        NO_RESOURCE_OVERLAP.validate(ResourceBooking, row.get())
+
+
 class TestValidate:
     def test_is_a_validation_error_in_forms(self, booked):
         twin = Appointment.objects.get(pk=booked.pk)

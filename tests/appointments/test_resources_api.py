@@ -79,6 +79,13 @@ class TestChoice:
             assert "kind table for 7" in response.json()["message"]
         assert not Appointment.objects.exists()
 
+    def test_of_such_a_party_cannot_be_waited_for(self, client, bistro, tables):
+        body = {"customer_id": bistro.customer.pk, "service_id": bistro.service.pk}
+        body["date_from"] = "2026-03-03"
+        refused = client.post("/api/v1/waitlist", body | {"party_size": 7})
+        assert code_of(refused) == "party_too_large"
+        assert client.post("/api/v1/waitlist", body | {"party_size": 6}).status_code == 201
+
     def test_is_one_of_each_kind(self, bistro, book, offered, tables):
         Service.objects.update(resource_kinds=["table", "grill"])
         grill = factories.make_resource(bistro.business, "grill")

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from appointments.resources.hours import stored_closures
+from appointments.resources.models import Resource
 from appointments.wall_time import start_at
 from kaivox.businesses.models import Business
 from services.models import Service
@@ -174,25 +175,66 @@ class TestSlotsAndBookings:
         chance = random.Random(f"{zone} {day} {party}")
         self.check(client, business, zone, day, chance, party=party, tables=2)
 
-    def check(self, client, business, zone, day, chance, *, capacity=1, party=1, tables=0):
+    @pytest.mark.parametrize(("capacity", "party"), ((1, 1), (1, 2), (2, 1), (2, 2)))
+    @pytest.mark.parametrize(("zone", "day"), DAYS[::2])
+    def test_a_table_is_offered_without_staff_exactly_when_it_can_be_booked(
+        self, client, business, zone, day, capacity, party
+    ):
+        chance = random.Random(f"{zone} {day} {capacity} {party}")
+        values = {"capacity": capacity, "party": party, "tables": 3, "needs_staff": False}
+        self.check(client, business, zone, day, chance, **values)
+
+    def check(
+        self,
+        client,
+        business,
+        zone,
+        day,
+        chance,
+        *,
+        capacity=1,
+        party=1,
+        tables=0,
+        needs_staff=True,
+    ):
         Business.objects.update(timezone=zone)
         business.refresh_from_db()
         service = furnish(business, day, chance, capacity, tables)
+        if not needs_staff:
+            _book_tables(service, day, chance)
         body = {"customer_id": factories.make_customer(business).pk, "service_id": service.pk}
         body |= {"party_size": party}
         noon = start_at(day, "12:00", ZoneInfo(zone))
         with time_machine.travel(noon - timedelta(hours=chance.randrange(8, 30))):
             query = {"service_id": service.pk, "date": day.isoformat(), "party_size": party}
             slots = client.get(f"{URL}/slots", query).json()["data"]
-            for person in service.staff.all():
+            for person in service.staff.all() if needs_staff else [None]:
                 offered = {
                     slot["start_time"]
                     for slot in slots
-                    if person.pk in {one["id"] for one in slot["staff"]}
+                    if person is None or person.pk in {one["id"] for one in slot["staff"]}
                 }
+                with_staff = {"staff_id": person.pk} if person else {}
                 for start in _minutes_to_try(offered, noon, chance):
-                    accepted = bookable(client, body | {"staff_id": person.pk, "start_time": start})
+                    accepted = bookable(client, body | with_staff | {"start_time": start})
                     assert accepted == (start in offered), start
+
+
+def _book_tables(service: Service, day: date, chance: random.Random) -> None:
+    """Makes `service` one that needs no staff, with appointments and holds of its own."""
+    Service.objects.filter(pk=service.pk).update(needs_staff=False)
+    service.refresh_from_db()
+    noon = datetime.combine(day, datetime.min.time(), UTC) + timedelta(hours=12)
+    for table in Resource.objects.filter(business=service.business, capacity__gte=2):
+        for hour in range(-12, 12, 6):
+            start = noon + timedelta(hours=hour, minutes=chance.randrange(0, 90))
+            values = {"start_time": start, "is_shared": service.is_class}
+            booked = factories.make_appointment(service=service, **values)
+            try:
+                with transaction.atomic():
+                    factories.reserve(booked, table)
+            except IntegrityError:  # the table is booked then
+                booked.delete()
 
 
 def _minutes_to_try(offered: set[str], noon: datetime, chance: random.Random) -> list[str]:

@@ -5,7 +5,8 @@
 
 First the control: without lock and constraint the same load must produce a double booking, or the drill
 would prove nothing. Then 200 threads attempt the 12 seats of one class at once, 64 threads attempt one start time eight times each; then they book, move, cancel
-and hold at random, with 50 overlapping start times of ten staff members. The result is checked by SQL.
+and hold at random, with 50 overlapping start times of ten staff members. The same for a service without
+staff, which is booked with tables alone: four that seat 2, 2, 4 and 6. The result is checked by SQL.
 """
 
 from __future__ import annotations
@@ -28,6 +29,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.drills.booking_checks import (
+    crowded_tables,
+    figures,
+    number_of,
+    overlaps,
+    table_overlaps,
+)
 from tests.drills.rig import Rig, rig, wait_until
 from tests.stack import free_port
 
@@ -35,6 +43,7 @@ THREADS, ATTEMPTS = 64, 8
 PEOPLE, TIMES, ROUNDS = 10, 50, 40
 PRODUCTION_VARIABLES = {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"}
 SEATS, WANTED = 12, 200
+TABLES = (2, 2, 4, 6)
 PATH = "/api/v1/appointments"
 
 
@@ -61,10 +70,13 @@ def _drill(divide: int) -> None:
         with unguarded(it) as url:
             _control(clinic, url, THREADS // divide)
             _one_class(clinic, url, WANTED // divide, is_guarded=False)
+            _tables_at_once(clinic, url, THREADS // divide, is_guarded=False)
         with web(it) as url:
             _one_time(clinic, url, THREADS // divide)
             _one_class(clinic, url, WANTED // divide)
             _many_times(clinic, url, THREADS // divide, ROUNDS // divide or 1)
+            _tables_at_once(clinic, url, THREADS // divide)
+            _many_tables(clinic, url, THREADS // divide, ROUNDS // divide or 1)
         complaints = [line for line in it.log.read_text().splitlines() if "locked" in line]
         assert not complaints, complaints[:3]
 
@@ -95,7 +107,7 @@ def _one_class(clinic: Clinic, url: str, threads: int, *, is_guarded: bool = Tru
     callers.run(
         [lambda one: one.book(clinic.people[0], clinic.start, clinic.class_id)] * threads, threads
     )
-    booked = _number("SELECT SUM(party_size) FROM appointments_appointment")
+    booked = number_of("SELECT SUM(party_size) FROM appointments_appointment")
     control = "" if is_guarded else "control, no guards: "
     print(
         f"  {control}{SEATS} seats, {threads} at once: {callers.summary()}; {booked} seats booked"
@@ -111,12 +123,50 @@ def _one_class(clinic: Clinic, url: str, threads: int, *, is_guarded: bool = Tru
 def _many_times(clinic: Clinic, url: str, threads: int, rounds: int) -> None:
     callers = Callers(clinic, url)
     callers.run([Caller.act_at_random] * (threads * rounds), threads)
-    booked, events = _figures()
+    booked, events = figures()
     print(f"  {PEOPLE} people, {TIMES} overlapping times: {callers.summary()}")
     print(f"    {booked} booked, {events} events of it, {overlaps()} pairs overlap")
     assert set(callers.statuses) <= {200, 201, 404, 409, 412}, callers.statuses
     assert overlaps() == 0
     assert booked == events == callers.statuses[201] - callers.held
+    _check_counters()
+    _empty()
+
+
+def _tables_at_once(clinic: Clinic, url: str, threads: int, *, is_guarded: bool = True) -> None:
+    """Parties of two get every table, parties of five the largest alone."""
+    for party, tables in ((2, len(TABLES)), (5, 1)):
+        callers = Callers(clinic, url)
+        callers.run(
+            [lambda one, party=party: one.book_table(party, clinic.start)] * threads, threads
+        )
+        doubled, control = table_overlaps(), "" if is_guarded else "control, no guards: "
+        print(
+            f"  {control}{tables} tables for {party}, {threads} at once: {callers.summary()};"
+            f" {doubled} pairs overlap"
+        )
+        if is_guarded:
+            assert callers.statuses == {201: tables, 409: threads - tables}
+            assert (doubled, crowded_tables()) == (0, 0)
+        else:
+            assert doubled > 0, (
+                "The control booked no table twice: this drill cannot detect a race."
+            )
+        _empty()
+
+
+def _many_tables(clinic: Clinic, url: str, threads: int, rounds: int) -> None:
+    callers = Callers(clinic, url)
+    callers.run([Caller.act_at_a_table] * (threads * rounds), threads)
+    booked, events = figures()
+    print(f"  {len(TABLES)} tables, {TIMES} overlapping times: {callers.summary()}")
+    print(f"    {booked} booked, {events} events of it, {table_overlaps()} pairs overlap")
+    assert set(callers.statuses) <= {200, 201, 404, 409, 412}, callers.statuses
+    assert (table_overlaps(), crowded_tables()) == (0, 0)
+    assert booked == events == callers.statuses[201] - callers.held
+    assert (
+        number_of("SELECT COUNT(*) FROM appointments_appointment WHERE staff_id IS NOT NULL") == 0
+    )
     _check_counters()
 
 
@@ -128,6 +178,7 @@ class Clinic:
     key: str
     service_id: int
     class_id: int
+    table_id: int
     people: list[int]
     customers: list[int]
     start: datetime
@@ -177,30 +228,45 @@ class Caller:
         self.connection = http.client.HTTPConnection(urlsplit(callers.url).netloc, timeout=120)
 
     def book(self, staff: int | None, start: datetime, service: int | None = None) -> None:
-        body = {
-            "customer_id": self.customer,
-            "service_id": service or self.clinic.service_id,
-            "staff_id": staff,
-            "start_time": start.isoformat(),
-        }
+        self._book({"service_id": service or self.clinic.service_id, "staff_id": staff}, start)
+
+    def book_table(self, party: int, start: datetime) -> None:
+        self._book({"service_id": self.clinic.table_id, "party_size": party}, start)
+
+    def _book(self, values: dict[str, Any], start: datetime) -> None:
+        body = values | {"customer_id": self.customer, "start_time": start.isoformat()}
         data = self.call("POST", PATH, body)
         if data:
             self.all.not_cancelled.append(data["id"])
 
     def act_at_random(self) -> None:
-        start = self.clinic.start + timedelta(minutes=7 * self.chance.randrange(TIMES))
+        start = self._a_start()
         staff = self.chance.choice([None, *self.clinic.people])
+        move = {"staff_id": staff} if staff else {}
+        self._act(lambda: self.book(staff, start), move, self.clinic.service_id, start)
+
+    def act_at_a_table(self) -> None:
+        start, party = self._a_start(), self.chance.randrange(1, 7)
+        move = {"party_size": party}
+        self._act(lambda: self.book_table(party, start), move, self.clinic.table_id, start)
+
+    def _a_start(self) -> datetime:
+        return self.clinic.start + timedelta(minutes=7 * self.chance.randrange(TIMES))
+
+    def _act(
+        self, book: Callable[[], None], move: dict[str, Any], service: int, start: datetime
+    ) -> None:
+        """Books, cancels, moves or holds, with the service and times of the caller."""
         act = self.chance.random()
         if act < 0.5 or not self.all.not_cancelled:
-            self.book(staff, start)
+            book()
         elif act < 0.7:
             self.call("DELETE", f"{PATH}/{self.chance.choice(self.all.not_cancelled)}")
         elif act < 0.95:
-            move: dict[str, Any] = {"start_time": start.isoformat()}
-            move |= {"staff_id": staff} if staff else {}
-            self.call("PATCH", f"{PATH}/{self.chance.choice(self.all.not_cancelled)}", move)
+            body = {"start_time": start.isoformat()} | move
+            self.call("PATCH", f"{PATH}/{self.chance.choice(self.all.not_cancelled)}", body)
         else:
-            body = {"service_id": self.clinic.service_id, "start_time": start.isoformat()}
+            body = {"service_id": service, "start_time": start.isoformat()}
             held = self.call("POST", f"{PATH}/holds", body | {"expires_in_seconds": 60})
             if held:
                 self.all.held += 1
@@ -243,12 +309,21 @@ def web(it: Rig) -> Any:
 @contextmanager
 def unguarded(it: Rig) -> Any:
     """The same server without lock and constraint (tests/drills/unguarded.py)."""
-    from appointments.models import NO_OVERLAP, Appointment
+    from appointments.models import (
+        NO_OVERLAP,
+        NO_RESOURCE_OVERLAP,
+        Appointment,
+        ResourceBooking,
+    )
     from tests.drills.unguarded import constraint_dropped
 
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.drills.unguarded"
     try:
-        with constraint_dropped(Appointment, NO_OVERLAP), web(it) as url:
+        with (
+            constraint_dropped(Appointment, NO_OVERLAP),
+            constraint_dropped(ResourceBooking, NO_RESOURCE_OVERLAP),
+            web(it) as url,
+        ):
             yield url
     finally:
         os.environ["DJANGO_SETTINGS_MODULE"] = "kaivox.settings"
@@ -270,35 +345,15 @@ def make_clinic() -> Clinic:
         factories.make_staff(business, services=[service, group], hours=["00:00-24:00"]).pk
         for _ in range(PEOPLE)
     ]
+    table = factories.make_service(
+        business, needs_staff=False, resource_kinds=["table"], buffer_after_minutes=5
+    )
+    for seats in TABLES:
+        factories.make_resource(business, capacity=seats)
     customers = [factories.make_customer(business).pk for _ in range(7)]
     key = issue_api_key(business_id=business.pk, name="drill", now=now).secret
     start = (now + timedelta(days=2)).replace(hour=9, minute=0, second=0, microsecond=0)
-    return Clinic(key, service.pk, group.pk, people, customers, start)
-
-
-def overlaps() -> int:
-    """Number of pairs of active appointments of one staff member whose busy ranges overlap."""
-    return _number(
-        "SELECT COUNT(*) FROM appointments_appointment a JOIN appointments_appointment b"
-        " ON a.staff_id = b.staff_id AND a.id < b.id"
-        " AND a.busy_start < b.busy_end AND b.busy_start < a.busy_end"
-        " WHERE a.status <> 'cancelled' AND b.status <> 'cancelled'"
-    )
-
-
-def _figures() -> tuple[int, int]:
-    return (
-        _number("SELECT COUNT(*) FROM appointments_appointment"),
-        _number("SELECT COUNT(*) FROM webhooks_event WHERE type = 'appointment.booked'"),
-    )
-
-
-def _number(statement: str) -> int:
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-        return int(cursor.fetchone()[0])
+    return Clinic(key, service.pk, group.pk, table.pk, people, customers, start)
 
 
 def _check_counters() -> None:

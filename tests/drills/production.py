@@ -118,7 +118,7 @@ def _compare(traffic: Traffic, name: str, received: set[str]) -> tuple[int, int]
     from django.db import connection
 
     from appointments.models import Appointment
-    from tests.drills.booking import overlaps
+    from tests.drills.booking_checks import overlaps
     from webhooks.models import Event
 
     connection.close()

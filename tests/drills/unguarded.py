@@ -1,5 +1,5 @@
-"""Settings of the booking drill's control: without the lock of the staff member, and with a delay between
-the check and the write. Used by nothing else."""
+"""Settings of the booking drill's control: without the locks of staff and resources, and with a delay
+between the check and the write. Used by nothing else."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ def remove_locking() -> None:
     from django.db import connection
 
     from appointments import reservations
+    from appointments.resources.models import ResourceQuerySet
     from staff.models import StaffQuerySet
 
     check = reservations._enforce_rules
@@ -28,7 +29,8 @@ def remove_locking() -> None:
         return resource_ids
 
     reservations._enforce_rules = check_and_wait
-    StaffQuerySet.locked = lambda rows, **how: rows  # type: ignore[method-assign]
+    for rows_of in (StaffQuerySet, ResourceQuerySet):
+        rows_of.locked = lambda rows, **how: rows  # type: ignore[method-assign]
     if connection.vendor == "sqlite":  # where the transaction itself is a lock
         reservations.write_transaction = lambda **how: nullcontext()  # type: ignore[assignment]
 

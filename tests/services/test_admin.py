@@ -32,7 +32,8 @@ def form(business):
         "buffer_after_minutes": 0,
         "price": "10.00",
         "capacity": 1,
-        "resource_kinds": "[]",
+        "resource_kinds": "",
+        "needs_staff": "on",
         "is_active": "on",
     }
 
@@ -58,12 +59,21 @@ def test_adding_and_changing_record_one_event_each(owner, form):
     assert (service.name, str(service.price)) == ("Cleaning", "12.00")
 
 
+def test_kinds_of_resources_are_lines(owner, form):
+    kinds = {"resource_kinds": "chair\r\n\r\n x_ray \r\n"}
+    assert owner.post(f"{PAGE}/add/", form | kinds).status_code == 302
+    service = Service.objects.get()
+    assert service.resource_kinds == ["chair", "x_ray"]
+    page = owner.get(f"{PAGE}/{service.pk}/change/").content.decode()
+    assert "chair\nx_ray</textarea>" in page
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     (
         ("duration_minutes", "0"),
         ("capacity", "0"),
-        ("resource_kinds", '["Table"]'),
+        ("resource_kinds", "Big table"),
         ("price", "-1"),
         ("name", "\u200b"),
         ("daily_cap", "0"),

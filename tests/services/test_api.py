@@ -39,6 +39,7 @@ class TestRetrieve:
             "currency": "INR",
             "capacity": 1,
             "resource_kinds": [],
+            "needs_staff": True,
             "minimum_notice_minutes": None,
             "horizon_days": None,
             "daily_cap": None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 
 import pytest
 from django.test import Client
@@ -38,6 +39,21 @@ def person_form(business, hours=(), breaks=(), overrides=(), **values) -> dict:
             named = zip(columns, row, strict=True)
             form |= {f"{prefix}-{place}-{name}": value for name, value in named}
     return form
+
+
+def test_closures_and_waiting_entries_have_one_format_of_dates(owner, business):
+    day = date(2026, 12, 25)
+    Closure.objects.create(business=business, first_date=day, last_date=day, reason="Christmas")
+    entry = factories.make_waitlist_entry(business, date_from=day, date_to=day)
+    page = owner.get(f"{CLOSURES}/").content.decode()
+    assert page.count("Fri 25 Dec 2026<") == 2  # whole days, so without times
+    for path in (
+        f"{CLOSURES}/{Closure.objects.get().pk}",
+        f"/admin/appointments/waitlistentry/{entry.pk}",
+    ):
+        breadcrumb = owner.get(f"{path}/change/").content.decode().partition("<h1>")[0]
+        assert "25 Dec 2026" in breadcrumb
+        assert "2026-12-25" not in breadcrumb
 
 
 class TestStaffMember:
@@ -127,7 +143,7 @@ class TestClosure:
         assert owner.post(f"{CLOSURES}/add/", form).status_code == 302
         closure = Closure.objects.get()
         assert (closure.from_minute, closure.until_minute) == (840, 1080)
-        assert b"2026-03-02 14:00" in owner.get(f"{CLOSURES}/").content
+        assert b"Mon 2 Mar 2026, 14:00" in owner.get(f"{CLOSURES}/").content
         page = f"{CLOSURES}/{closure.pk}"
         owner.post(f"{page}/change/", form | {"until_minute": "24:00"})
         closure.refresh_from_db()

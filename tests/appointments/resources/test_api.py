@@ -1,12 +1,14 @@
-"""/resources, and the admin of resources."""
+"""/resources."""
 
 from __future__ import annotations
 
+import json
+
 import pytest
-from django.test import Client
 
 from appointments.resources.models import Resource
 from tests import factories
+from webhooks.models import Event
 
 URL = "/api/v1/resources"
 HOURS = [{"weekday": 0, "start": "09:00", "end": "17:00"}]
@@ -103,54 +105,29 @@ class TestUpdateAndDelete:
         assert client.get(URL).status_code == 200
 
 
-class TestAdmin:
+class TestEvents:
     @pytest.fixture
-    def post(self, business):
-        client = Client()
-        client.force_login(factories.make_user(business))
-        form = {
-            "business": business.pk, "name": "Table 4", "kind": "table", "capacity": 6, "is_active": "on",
-            "hours": '[{"weekday": 0, "start": "09:00", "end": "17:00"}]', "closures": "[]",
-        }  # fmt: skip
+    def events(self, business):
+        def found():
+            rows = Event.objects.for_business(business).order_by("pk")
+            return [(row.type, json.loads(row.body)["data"]) for row in rows]
 
-        def send(path="add/", **values):
-            return client.post(f"/admin/resources/resource/{path}", form | values)
+        return found
 
-        return send
+    def test_are_recorded_with_the_resource_as_the_api_shows_it(self, client, events):
+        added = client.post(URL, NEW).json()["data"]
+        assert events() == [("resource.updated", added)]
+        path = f"{URL}/{added['id']}"
+        assert client.patch(path, added).status_code == 200
+        assert len(events()) == 1  # nothing differs
+        changed = client.patch(path, {"capacity": 8, "closures": []}).json()["data"]
+        client.delete(path)
+        assert events()[1:] == [("resource.updated", changed), ("resource.removed", changed)]
 
-    def test_applies_the_same_rules(self, post):
-        assert post().status_code == 302
-        table = Resource.objects.get()
-        assert (table.capacity, table.hours) == (6, HOURS)
-        assert post(f"{table.pk}/change/", capacity=4).status_code == 302
-        table.refresh_from_db()
-        assert table.capacity == 4
-
-    @pytest.mark.parametrize("empty", ("", "{}", "null"))
-    def test_takes_empty_fields_as_no_hours(self, post, empty):
-        assert post(hours=empty, closures=empty).status_code == 302
-        table = Resource.objects.get()
-        assert (table.hours, table.closures) == ([], [])
-
-    @pytest.mark.parametrize(
-        ("field", "value"),
-        (
-            ("kind", "Big table"),
-            ("capacity", 0),
-            ("hours", '[{"weekday": 7, "start": "09:00", "end": "17:00"}]'),
-            ("hours", '[{"weekday": "0", "start": "09:00", "end": "17:00"}]'),
-            ("hours", '[{"weekday": 0, "start": 9, "end": "17:00"}]'),
-            ("hours", '[{"weekday": 0, "start": "17:00", "end": "09:00"}]'),
-            ("hours", '[{"weekday": 0}]'),
-            ("closures", '[{"start_time": "x", "end_time": "y", "reason": ""}]'),
-            (
-                "closures",
-                '[{"start_time": "2026-03-02T09:00:00Z", "end_time": "2026-03-02T09:00:00Z", "reason": ""}]',
-            ),
-        ),
-    )
-    def test_shows_bad_values_in_the_form(self, post, field, value):
-        response = post(**{field: value})
-        assert response.status_code == 200
-        assert list(response.context["adminform"].form.errors) == [field]
-        assert not Resource.objects.exists()
+    def test_are_not_recorded_where_the_change_is_refused(self, client, business, events):
+        appointment = factories.make_appointment(business)
+        table = factories.make_resource(business)
+        factories.reserve(appointment, table)
+        assert client.delete(f"{URL}/{table.pk}").status_code == 409
+        assert client.patch(f"{URL}/{table.pk}", {"capacity": 0}).status_code == 422
+        assert events() == []
