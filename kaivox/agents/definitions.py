@@ -64,7 +64,7 @@ def _vapi(tool: Tool, business: Business) -> dict[str, Any]:
         "server": {
             "url": _address("vapi", business),
             "timeoutSeconds": _TIMEOUT_SECONDS,
-            "headers": {"X-Vapi-Secret": "<account secret>"},
+            "headers": {"X-Vapi-Secret": "<secret>"},
         },
     }
 
@@ -87,6 +87,7 @@ def _retell(tool: Tool, business: Business) -> dict[str, Any]:
 def _elevenlabs(tool: Tool, business: Business) -> dict[str, Any]:
     """`POST https://api.elevenlabs.io/v1/convai/tools`"""
     schema = tool.input_schema()
+    del schema["type"]  # `object`: it can be nothing else
     # ElevenLabs refuses a property without a description.
     described = {
         name: {**value, "description": value.get("description", name.replace("_", " "))}
@@ -102,7 +103,7 @@ def _elevenlabs(tool: Tool, business: Business) -> dict[str, Any]:
                 "url": _address("elevenlabs", business, tool),
                 "method": "POST",
                 "request_headers": {
-                    "Authorization": "Bearer <account secret>",
+                    "Authorization": "Bearer <secret>",
                     "X-Call-Id": {"variable_name": "system__conversation_id"},
                     "X-Caller-Number": {"variable_name": "system__caller_id"},
                 },
@@ -113,23 +114,22 @@ def _elevenlabs(tool: Tool, business: Business) -> dict[str, Any]:
 
 
 def _bland(tool: Tool, business: Business) -> dict[str, Any]:
-    """`POST https://api.bland.ai/v1/tools`"""
+    """`POST https://api.bland.ai/v1/tools`. Without a content type and timeout it is JSON, and Bland
+    waits ten seconds."""
     schema = tool.input_schema()
     return {
         "name": f"kaivox_{tool.name}",
         "description": tool.description,
         "url": _address("bland", business, tool),
         "method": "POST",
-        "headers": {
-            "Authorization": "Bearer <account secret>",
-            "Content-Type": "application/json",
-            "X-Call-Id": "{{call_id}}",
-            "X-Caller-Number": "{{from}}",
-        },
+        "headers": {"Authorization": "Bearer <secret>"},
         "input_schema": schema,
-        "body": {name: f"{{{{input.{name}}}}}" for name in schema["properties"]},
+        "body": {
+            "call_id": "{{call_id}}",
+            "caller_number": "{{from}}",
+            **{name: f"{{{{input.{name}}}}}" for name in schema["properties"]},
+        },
         "response": {"say": "$.say", "status": "$.status"},
-        "timeout": _TIMEOUT_SECONDS * 1000,
     }
 
 

@@ -210,6 +210,8 @@ class _StoredResult:
             is_so = {"pk": shown["id"], "status": shown["status"]}
             if confirmation := self.result.data.get("confirmation"):
                 is_so["confirmation"] = confirmation
+            if party_size := shown.get("party_size"):
+                is_so["party_size"] = party_size
             start = datetime.fromisoformat(shown["start_utc"])
             return appointments.filter(start_time=start, **is_so).exists()
         if hold_id := self.result.data.get("hold_id"):

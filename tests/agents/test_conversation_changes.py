@@ -17,6 +17,32 @@ from tests.agents.ways import Engine
 pytestmark = pytest.mark.django_db
 
 
+class TestWithoutStaff:
+    """A service that needs none, as a table: no name is said, and one that is named is ignored."""
+
+    def test_say_no_name(self, caller, clinic):
+        factories.make_service(
+            clinic.business, name="Table", needs_staff=False, resource_kinds=["table"]
+        )
+        hours = [{"weekday": day, "start": "12:00", "end": "15:00"} for day in range(7)]
+        factories.make_resource(clinic.business, hours=hours)
+        found = caller.ok("find_times", service="table", day="tomorrow", staff="Priya")
+        assert found["times"][0]["staff"] == []
+        start = found["times"][0]["start"]
+        held = caller.ok("hold_time", service="table", start=start)
+        assert held["staff"] is None
+        made = caller.ok("book", hold_id=held["hold_id"], name="Asha")
+        assert made["appointment"]["staff"] is None
+        assert made["say"].startswith("You are booked for Table on ")
+        moved = caller.ok("reschedule", start="tomorrow 13:00", staff="Priya")
+        assert moved["say"].startswith("Your Table is now on ")
+        assert booked()[0].staff is None
+        refused = caller.fails(
+            "outside_working_hours", "book", service="table", start="tomorrow 18:00", name="Asha"
+        )
+        assert refused["alternatives"][0]["staff"] == []
+
+
 class TestRepeatedToolCalls:
     def test_book_once(self, each_caller):
         first = each_caller.ok("book", service="Cleaning", start="tomorrow 10:00", name="Asha")

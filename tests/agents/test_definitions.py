@@ -36,8 +36,7 @@ class TestDefinitions:
         text = json.dumps(
             definitions(provider, business, list(TOOLS.values())), separators=(",", ":")
         )
-        # Bland's repeat headers and a template of the body in each tool.
-        assert len(text) <= (8_600 if provider == "bland" else 8_000)
+        assert len(text) <= 8_000
 
     def test_are_those_that_the_key_may_use(self, business, client_of):
         client = client_of(factories.make_key(business, scopes=["services:read"]))

@@ -10,6 +10,8 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from calls.models import ProviderAccount
+from kaivox.agents.definitions import definitions
+from kaivox.agents.tools import TOOLS
 from tests.calls.providers import signature
 from tests.factories import make_key
 from webhooks.signing import new_secret
@@ -184,7 +186,21 @@ class ElevenLabs(Plain):
 
 
 class Bland(Plain):
+    """The body is that of the tool's definition, with its variables filled in as far as they are known."""
+
     name = provider = "bland"
+
+    def send(self, tool, arguments, tool_call_id) -> dict:
+        [made] = (
+            definitions("bland", self.business, [TOOLS[tool]]) if tool in TOOLS else [{"body": {}}]
+        )
+        known = {"{{call_id}}": self.call_id, "{{from}}": self.phone}
+        known |= {f"{{{{input.{name}}}}}": value for name, value in arguments.items()}
+        body = arguments | {name: known.get(value, value) for name, value in made["body"].items()}
+        path = f"/voice/bland/{self.business.slug}/tools/{tool}{self.query}"
+        response = self.post(path, body, {"Authorization": f"Bearer {self.secret}"})
+        assert response.status_code == 200, response.content
+        return response.json()
 
 
 class Engine(Way):

@@ -16,9 +16,15 @@ from kaivox.agents.arguments import Argument, Arguments
 from kaivox.agents.context import ToolContext
 from kaivox.agents.results import ToolError, ToolResult
 from kaivox.agents.speech import say, say_choices, speakable, spoken
-from kaivox.agents.tools.booking import explained, find_hold, show_appointment
+from kaivox.agents.tools.booking import (
+    PARTY_SIZE,
+    explained,
+    find_hold,
+    sentence_about,
+    show_appointment,
+)
 from kaivox.agents.tools.definition import Tool
-from kaivox.agents.tools.lookup import find_phone, find_staff, find_start
+from kaivox.agents.tools.lookup import find_party_size, find_phone, find_staff, find_start
 
 _MOST: Final = 10
 # In both languages: models pass on what was said.
@@ -63,27 +69,36 @@ def confirm(context: ToolContext, arguments: Arguments) -> ToolResult:
 
 
 def reschedule(context: ToolContext, arguments: Arguments) -> ToolResult:
-    """Moves an appointment to a time, or to one that is on hold. Raises ToolError, HoldMismatch."""
+    """Moves an appointment to a time, or to one that is on hold, or changes its party. Raises ToolError,
+    HoldMismatch."""
     appointment = _find(context, arguments)
-    held = find_hold(context, arguments)
+    held, people = find_hold(context, arguments), find_party_size(arguments)
     if held is not None:
         staff, start = held.staff, held.start_time
     else:
         staff = find_staff(context, arguments, appointment.service)
-        start = find_start(context, arguments)
-    with explained(context, appointment.service, staff or appointment.staff, start):
+        stays = people is not None and not arguments.text("start")
+        start = appointment.start_time if stays else find_start(context, arguments)
+    with explained(
+        context,
+        appointment.service,
+        staff or appointment.staff,
+        start,
+        people or appointment.party_size,
+    ):
         moved = reschedule_appointment(
             business=context.business,
             appointment_id=appointment.pk,
             start=start,
             staff=staff,
             hold=held,
+            party_size=people,
             overrides_window=context.overrides_window,
             now=context.now,
             call_id=context.provider_call_id or None,
         )
     return ToolResult(
-        _tell(context, "moved", moved),
+        _tell(context, sentence_about("moved", moved, is_party=people is not None), moved),
         data={"appointment": show_appointment(context, moved)},
         customer_id=moved.customer_id,
     )
@@ -159,7 +174,8 @@ def _named(context: ToolContext, appointments: list[Appointment]) -> list[str]:
 def _tell(context: ToolContext, key: str, appointment: Appointment) -> str:
     values: dict[str, Any] = {
         "service": appointment.service.name,
-        "staff": appointment.staff.name,
+        "staff": str(appointment.staff),
+        "people": appointment.party_size,
         "time": spoken(context, appointment.start_time),
     }
     return say(context.language, key, **values)
@@ -167,7 +183,7 @@ def _tell(context: ToolContext, key: str, appointment: Appointment) -> str:
 
 _WHICH: Final = (
     Argument("appointment_id", "From find_appointments", kind="integer"),
-    Argument("phone", "Default: the caller's"),
+    Argument("phone", "Default: caller's"),
 )
 
 FIND_APPOINTMENTS: Final = Tool(
@@ -197,13 +213,14 @@ CONFIRM_APPOINTMENT: Final = Tool(
 RESCHEDULE: Final = Tool(
     name="reschedule",
     title="Move an appointment",
-    description="Move an appointment after the caller has confirmed the new time. "
-    "Give hold_id or start.",
+    description="Move an appointment once the caller has confirmed the new time. "
+    "Give hold_id, start or party_size.",
     arguments=[
         *_WHICH,
         Argument("hold_id", kind="integer"),
-        Argument("start", "The new time"),
+        Argument("start"),
         Argument("staff", "Id or name; default: as before"),
+        PARTY_SIZE,
     ],
     output={"appointment": {"type": "object"}, "alternatives": {"type": "array"}},
     scopes=["appointments:read", "appointments:write", "customers:read"],
@@ -214,7 +231,7 @@ RESCHEDULE: Final = Tool(
 CANCEL: Final = Tool(
     name="cancel",
     title="Cancel an appointment",
-    description="Cancel an appointment, after the caller has confirmed which one.",
+    description="Cancel an appointment once the caller has confirmed which one.",
     arguments=[*_WHICH, Argument("reason")],
     output={"appointment": {"type": "object"}},
     scopes=["appointments:read", "appointments:write", "customers:read"],

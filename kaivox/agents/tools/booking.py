@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from appointments.capacity_queries import PartyTooLarge
 from appointments.holds import HoldExpired, place_hold
 from appointments.models import Appointment, Hold
 from appointments.operations import book_appointment
@@ -25,7 +26,13 @@ from kaivox.agents.results import ToolError, ToolResult
 from kaivox.agents.speech import say, spoken, spoken_day
 from kaivox.agents.tools.callers import SOURCE, find_caller, store_name
 from kaivox.agents.tools.definition import Tool
-from kaivox.agents.tools.lookup import find_service, find_staff, find_start
+from kaivox.agents.tools.lookup import (
+    find_party_size,
+    find_service,
+    find_staff,
+    find_start,
+    party_too_large,
+)
 from kaivox.agents.tools.times import alternatives, say_alternatives, show_times, utc
 from kaivox.errors import DomainError
 from services.models import Service
@@ -39,8 +46,8 @@ def hold(context: ToolContext, arguments: Arguments) -> ToolResult:
     """Reserves a time for five minutes. Raises ToolError."""
     service = find_service(context, arguments)
     staff = find_staff(context, arguments, service)
-    start = find_start(context, arguments)
-    with explained(context, service, staff, start):
+    start, people = find_start(context, arguments), find_party_size(arguments) or 1
+    with explained(context, service, staff, start, people):
         held = place_hold(
             business=context.business,
             service=service,
@@ -48,12 +55,14 @@ def hold(context: ToolContext, arguments: Arguments) -> ToolResult:
             start=start,
             lasts=HOLD_FOR,
             now=context.now,
+            party_size=people,
         )
     data = {
         "hold_id": held.pk,
         "start": held.start_time.astimezone(context.zone).isoformat(),
         "start_utc": utc(held.start_time),
-        "staff": held.staff.name,
+        "staff": held.staff.name if held.staff else None,
+        "party_size": held.party_size,
         "expires_at": utc(held.expires_at),
     }
     return ToolResult(
@@ -73,9 +82,10 @@ def book(context: ToolContext, arguments: Arguments) -> ToolResult:
         service = find_service(context, arguments)
         staff = find_staff(context, arguments, service)
         start = find_start(context, arguments)
+    people = find_party_size(arguments) or (held.party_size if held else 1)
     notes = arguments.text("notes", limit=_LONGEST_NOTES)
     caller = find_caller(context, arguments)
-    with explained(context, service, staff, start):
+    with explained(context, service, staff, start, people):
         appointment = book_appointment(
             business=context.business,
             customer=caller.customer,
@@ -83,6 +93,7 @@ def book(context: ToolContext, arguments: Arguments) -> ToolResult:
             staff=staff,
             start=start,
             hold=held,
+            party_size=people,
             notes=notes,
             source=SOURCE,
             now=context.now,
@@ -92,14 +103,20 @@ def book(context: ToolContext, arguments: Arguments) -> ToolResult:
     return ToolResult(
         say(
             context.language,
-            "booked",
+            sentence_about("booked", appointment, is_party=people > 1),
             service=service.name,
-            staff=appointment.staff.name,
+            staff=str(appointment.staff),
+            people=people,
             time=spoken(context, appointment.start_time),
         ),
         data={"appointment": show_appointment(context, appointment)},
         customer_id=caller.customer.pk,
     )
+
+
+def sentence_about(key: str, appointment: Appointment, *, is_party: bool) -> str:
+    """The key of the sentence `key` for a party, and for an appointment without staff."""
+    return key + ("_party" if is_party else "") + ("" if appointment.staff else "_alone")
 
 
 def find_hold(context: ToolContext, arguments: Arguments) -> Hold | None:
@@ -116,13 +133,19 @@ def find_hold(context: ToolContext, arguments: Arguments) -> Hold | None:
 
 @contextmanager
 def explained(
-    context: ToolContext, service: Service, staff: StaffMember | None, start: datetime
+    context: ToolContext,
+    service: Service,
+    staff: StaffMember | None,
+    start: datetime,
+    party_size: int,
 ) -> Iterator[None]:
     """Errors of booking as ToolErrors that offer other times."""
     try:
         yield
     except (SlotUnavailable, OutsideWorkingHours, TooSoon, InThePast, TooFarAhead) as error:
-        raise _with_alternatives(context, error, service, staff, start) from error
+        raise _with_alternatives(context, error, service, staff, start, party_size) from error
+    except PartyTooLarge as error:
+        raise party_too_large(context, service, party_size) from error
     except StaffNotQualified as error:
         key = "nobody_offers" if staff is None else "staff_not_qualified"
         name = "" if staff is None else staff.name
@@ -138,7 +161,8 @@ def show_appointment(context: ToolContext, appointment: Appointment) -> dict[str
         "id": appointment.pk,
         "status": appointment.status,
         "service": appointment.service.name,
-        "staff": appointment.staff.name,
+        "staff": appointment.staff.name if appointment.staff else None,
+        "party_size": appointment.party_size,
         "start": appointment.start_time.astimezone(context.zone).isoformat(),
         "start_utc": utc(appointment.start_time),
         "end_utc": utc(appointment.end_time),
@@ -152,13 +176,14 @@ def _with_alternatives(
     service: Service,
     staff: StaffMember | None,
     start: datetime,
+    party_size: int,
 ) -> ToolError:
     if isinstance(error, InThePast | TooFarAhead):
         today = spoken_day(context, context.today)
         time = spoken(context, start)
         sentence = say(context.language, error.code, time=time, today=today)
         return ToolError(error.code, sentence, today=context.today.isoformat())
-    found = alternatives(context, service, staff, start)
+    found = alternatives(context, service, staff, start, party_size)
     if not found:
         sentence = say(context.language, error.code, time=spoken(context, start))
         return ToolError(error.code, sentence, alternatives=[])
@@ -166,14 +191,18 @@ def _with_alternatives(
     return ToolError(error.code, sentence, alternatives=show_times(context, found))
 
 
+# Described in find_times, as `service` and `staff` are.
+PARTY_SIZE: Final = Argument("party_size", kind="integer")
+
 HOLD_TIME: Final = Tool(
     name="hold_time",
     title="Hold a time",
     description="Reserve a time for 5 minutes while the caller decides.",
     arguments=[
-        Argument("service", "Id or name", required=True),
-        Argument("start", "As from find_times, or like 'tomorrow 15:30'", required=True),
-        Argument("staff", "Id or name"),
+        Argument("service", required=True),
+        Argument("start", "As from find_times, or 'tomorrow 15:30'", required=True),
+        Argument("staff"),
+        PARTY_SIZE,
     ],
     output={"hold_id": {"type": "integer"}, "alternatives": {"type": "array"}},
     scopes=["appointments:write"],
@@ -187,12 +216,13 @@ BOOK: Final = Tool(
     "or service and start.",
     arguments=[
         Argument("name", "Caller's name; needed if new"),
-        Argument("phone", "Default: the caller's"),
+        Argument("phone", "Default: caller's"),
         Argument("hold_id", kind="integer"),
-        Argument("service", "Id or name"),
+        Argument("service"),
         Argument("start", "As from find_times"),
-        Argument("staff", "Id or name"),
-        Argument("notes", "For the staff"),
+        Argument("staff"),
+        PARTY_SIZE,
+        Argument("notes"),
     ],
     output={"appointment": {"type": "object"}, "alternatives": {"type": "array"}},
     scopes=["appointments:write", "customers:write"],

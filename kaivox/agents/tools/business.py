@@ -102,9 +102,8 @@ def _open_today(context: ToolContext) -> list[Any]:
 BUSINESS_INFO: Final = Tool(
     name="business_info",
     title="Business information",
-    description="The business's name, time now, opening hours today, and services with prices. "
-    "Call it first.",
-    arguments=[Argument("service", "Only this one: id or name")],
+    description="Name, time now, opening hours today, services with prices. Call it first.",
+    arguments=[Argument("service", "Only this: id or name")],
     output={"services": {"type": "array"}, "open_today": {"type": "array"}},
     scopes=["services:read"],
     read_only=True,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, time
 from typing import Any, Final, TypeVar
 
+from appointments.capacity_queries import PartyTooLarge
 from appointments.wall_time import start_at
 from customers.phones import to_e164
 from kaivox.agents.arguments import Arguments
@@ -17,7 +18,7 @@ from kaivox.agents.dates import Days, NotUnderstood, parse_days, parse_moment, p
 from kaivox.agents.names import find_by_name, means_anyone
 from kaivox.agents.results import ToolError
 from kaivox.agents.speech import say, say_choices, speakable, spoken_day
-from services.models import Service
+from services.models import MAX_CAPACITY, Service
 from staff.models import StaffMember
 
 N = TypeVar("N", Service, StaffMember)
@@ -49,12 +50,13 @@ def find_service(context: ToolContext, arguments: Arguments, *, required: bool =
 
 
 def find_staff(context: ToolContext, arguments: Arguments, service: Service | None) -> Any:
-    """The active member of staff whom `staff` names, by id or name; None: anyone.
+    """The active member of staff whom `staff` names, by id or name; None: anyone, or no one where the
+    service needs no staff.
 
     Raises ToolError.
     """
     wanted = arguments.text("staff")
-    if not wanted or means_anyone(wanted):
+    if not wanted or means_anyone(wanted) or (service is not None and not service.needs_staff):
         return None
     active = StaffMember.objects.for_business(context.business).active().order_by("name", "pk")
     if service is None:
@@ -122,6 +124,22 @@ def find_start(context: ToolContext, arguments: Arguments) -> datetime:
     except (OverflowError, ValueError) as error:
         sentence = say(context.language, "ask_start")
         raise ToolError("invalid_arguments", sentence, argument="start") from error
+
+
+def find_party_size(arguments: Arguments) -> int | None:
+    """The number of people that `party_size` says; None where it is left out. Raises ToolError."""
+    people = arguments.number("party_size")
+    if people is not None and people > MAX_CAPACITY:
+        raise arguments.unclear("party_size")
+    return people
+
+
+def party_too_large(context: ToolContext, service: Service, people: int) -> ToolError:
+    """PartyTooLarge, for callers."""
+    # One person is too many where what the service needs is out of use.
+    key = PartyTooLarge.code if people > 1 else "no_times"
+    sentence = say(context.language, key, service=service.name, people=people)
+    return ToolError(PartyTooLarge.code, sentence, argument="party_size")
 
 
 def find_phone(context: ToolContext, arguments: Arguments) -> str:

@@ -6,14 +6,22 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
-from appointments.slots import Slot, find_slots
+from appointments.capacity_queries import PartyTooLarge, reject_large_party, reject_missing_kind
+from appointments.slots import Slot, SlotFilter, find_slots
 from kaivox.agents.arguments import Argument, Arguments
 from kaivox.agents.context import ToolContext
 from kaivox.agents.dates import PARTS_OF_DAY, Days, part_of_day
 from kaivox.agents.results import ToolResult
 from kaivox.agents.speech import MOST_CHOICES, say, say_choices, spoken, spoken_day, spoken_time
 from kaivox.agents.tools.definition import Tool
-from kaivox.agents.tools.lookup import find_clock, find_days, find_service, find_staff
+from kaivox.agents.tools.lookup import (
+    find_clock,
+    find_days,
+    find_party_size,
+    find_service,
+    find_staff,
+    party_too_large,
+)
 from services.models import Service
 from staff.models import StaffMember
 
@@ -28,19 +36,25 @@ def find_times(context: ToolContext, arguments: Arguments) -> ToolResult:
     service = find_service(context, arguments)
     staff = find_staff(context, arguments, service)
     days, clock = find_days(context, arguments), find_clock(context, arguments)
-    part = part_asked_for(arguments)
+    part, people = part_asked_for(arguments), find_party_size(arguments) or 1
     last = min(days.last, days.first + _LONGEST_RANGE)
     if days.soonest:
         last = max(last, days.first + _SOON)
-    offer = find_slots(
-        business=context.business,
-        service=service,
-        staff=staff,
-        first=days.first,
-        last=last,
-        zone=context.zone,
-        now=context.now,
-    )
+    try:
+        reject_large_party(service, people)
+        offer = find_slots(
+            business=context.business,
+            service=service,
+            staff=staff,
+            first=days.first,
+            last=last,
+            zone=context.zone,
+            now=context.now,
+            only=SlotFilter(party_size=people),
+        )
+        reject_missing_kind(service, people, offer.missing_kind)
+    except PartyTooLarge as error:
+        raise party_too_large(context, service, people) from error
     # Where that part of the day is full the others are offered.
     slots = _in_part(context, offer.slots, part) or offer.slots
     data = {"service": {"id": service.pk, "name": service.name}, "timezone": context.zone.key}
@@ -77,9 +91,14 @@ def nearest(slots: Iterable[Slot], start: datetime, most: int = MOST_CHOICES) ->
 
 
 def alternatives(
-    context: ToolContext, service: Service, staff: StaffMember | None, start: datetime
+    context: ToolContext,
+    service: Service,
+    staff: StaffMember | None,
+    start: datetime,
+    party_size: int,
 ) -> list[Slot]:
-    """Up to three free times close to one that cannot be booked; that day, else the week after."""
+    """Up to three free times for a party close to one that cannot be booked; that day, else the week
+    after."""
     day = max(start.astimezone(context.zone).date(), context.today)
     found: Slot | None = None
     for last in (day, day + _SOON):
@@ -91,6 +110,7 @@ def alternatives(
             last=last,
             zone=context.zone,
             now=context.now,
+            only=SlotFilter(party_size=party_size),
         )
         if offer.slots:
             return nearest(offer.slots, start)
@@ -214,14 +234,15 @@ def _start(slot: Slot) -> datetime:
 FIND_TIMES: Final = Tool(
     name="find_times",
     title="Find free times",
-    description="Free times of a service. Offer at most three; book only what was returned here.",
+    description="Free times of a service. Offer at most three; book only these.",
     arguments=[
         Argument("service", "Id or name", required=True),
-        Argument("day", "ISO date, 'tomorrow', 'next Tuesday', 'next week'; default: soonest"),
-        Argument("until", "Last day of a range"),
-        Argument("time", "Preferred time, like 15:30"),
+        Argument("day", "ISO date, 'next Tuesday', 'next week'; default: soonest"),
+        Argument("until", "Last day"),
+        Argument("time", "Preferred, like 15:30"),
         Argument("part_of_day", choices=tuple(PARTS_OF_DAY)),
         Argument("staff", "Id or name; default: anyone"),
+        Argument("party_size", "People; default 1", kind="integer"),
     ],
     output={"times": {"type": "array"}, "next_available": {"type": "object"}},
     scopes=["slots:read|appointments:read"],
