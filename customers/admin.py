@@ -81,8 +81,13 @@ class CustomerAdmin(FoldedSearch, ObjectActionsAdmin):
     )
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        fields = ("business", *_SETTABLE)
+        fields = ("business", *(name for name in _SETTABLE if name != "metadata"))
         return fields if obj is None else (*fields, *self.readonly_fields)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Metadata folded: it is JSON of programs that use the API."""
+        metadata = {"fields": ("metadata",), "classes": ("collapse",)}
+        return [(None, {"fields": self.get_fields(request, obj)}), ("Metadata", metadata)]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         erased = isinstance(obj, Customer) and obj.is_erased

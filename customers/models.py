@@ -23,9 +23,9 @@ class Segment(models.TextChoices):
 
 
 class PipelineStage(models.TextChoices):
-    NEW_LEAD = "new_lead"
+    NEW_LEAD = "new_lead", "New lead"
     CONTACTED = "contacted"
-    APPOINTMENT_SET = "appointment_set"
+    APPOINTMENT_SET = "appointment_set", "Appointment set"
     CONVERTED = "converted"
     LOST = "lost"
 

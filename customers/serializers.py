@@ -83,7 +83,9 @@ class CustomerPatch(WriteSerializer):
         help_text="Stays until the customer books again; then the rules apply.",
     )
     pipeline_stage = serializers.ChoiceField(choices=PipelineStage.choices, required=False)
-    source = StrictCharField(max_length=40, required=False)  # type: ignore[assignment]
+    source = StrictCharField(  # type: ignore[assignment]
+        max_length=40, required=False, allow_blank=True
+    )
     notes = StrictCharField(max_length=5000, required=False, allow_blank=True)
     metadata = MetadataField(required=False)
 

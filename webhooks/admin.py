@@ -23,7 +23,7 @@ from webhooks import (
 )
 from webhooks.admin_forms import EndpointForm, ReplayForm, RotateSecretForm, TestEventForm
 from webhooks.endpoint_stats import endpoint_stats
-from webhooks.models import DISABLED_AUTOMATICALLY, Delivery, DeliveryStatus, Endpoint
+from webhooks.models import Delivery, DeliveryStatus, Endpoint
 
 Values = dict[str, Any]
 
@@ -68,8 +68,7 @@ def _disabled(endpoint: Endpoint) -> SafeString:
     text = f"Disabled: {endpoint.get_disabled_reason_display()}"
     if endpoint.disabled_at:
         text += f", since {local_time(endpoint.disabled_at, endpoint.business.zone)}"
-    by_user = endpoint.disabled_reason not in DISABLED_AUTOMATICALLY
-    return badge(text, Tone.QUIET if by_user else Tone.BAD)
+    return badge(text, Tone.BAD if endpoint.is_disabled_automatically else Tone.QUIET)
 
 
 def show_secret(request: HttpRequest, endpoint: Endpoint) -> HttpResponse:

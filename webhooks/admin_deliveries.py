@@ -64,7 +64,7 @@ class StatusClassFilter(admin.SimpleListFilter):
     parameter_name = "http"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [*((str(n), f"{n}xx") for n in (2, 3, 4, 5)), ("none", "no response")]
+        return [*((str(n), f"{n}xx") for n in (2, 3, 4, 5)), ("none", "No response")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         value = self.value()

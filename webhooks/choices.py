@@ -9,11 +9,11 @@ from django.db import models
 
 
 class DisabledReason(models.TextChoices):
-    PAUSED = "paused", "paused by a user"
+    PAUSED = "paused", "Paused by a user"
     DELETED = "deleted"
-    GONE = "gone", "gone (it responded 410)"
-    FAILING = "failing", "failing (its deliveries failed for days)"
-    KEY_REVOKED = "key_revoked", "key revoked (its API key is revoked, expired or lacks a scope)"
+    GONE = "gone", "Gone (it responded 410)"
+    FAILING = "failing", "Failing (its deliveries failed for days)"
+    KEY_REVOKED = "key_revoked", "Key revoked (its API key is revoked, expired or lacks a scope)"
 
 
 class RatePeriod(models.TextChoices):
@@ -22,15 +22,15 @@ class RatePeriod(models.TextChoices):
 
 
 class DeliveryStatus(models.TextChoices):
-    PENDING = "pending", "pending"
-    IN_FLIGHT = "in_flight", "in flight"
+    PENDING = "pending"
+    IN_FLIGHT = "in_flight", "In flight"
     SUCCEEDED = "succeeded"
-    EXHAUSTED = "exhausted", "exhausted (no retry is left)"
+    EXHAUSTED = "exhausted", "Exhausted (no retry is left)"
     CANCELLED = "cancelled"
 
 
 class AttemptTrigger(models.TextChoices):
-    AUTO = "auto", "automatic"
+    AUTO = "auto", "Automatic"
     MANUAL = "manual"
     TEST = "test"
 
@@ -38,13 +38,13 @@ class AttemptTrigger(models.TextChoices):
 class AttemptOutcome(models.TextChoices):
     """How an attempt ended. All but the first three are the error classes of the API."""
 
-    IN_FLIGHT = "in_flight", "in flight"
+    IN_FLIGHT = "in_flight", "In flight"
     SUCCEEDED = "succeeded"
     HTTP_ERROR = "http_error", "HTTP error (not a 2xx)"
-    TIMEOUT = "timeout", "timeout (no response in time)"
+    TIMEOUT = "timeout", "Timeout (no response in time)"
     DNS_ERROR = "dns_error", "DNS error (name not found)"
-    CONNECT_ERROR = "connect_error", "connect error (no connection)"
+    CONNECT_ERROR = "connect_error", "Connect error (no connection)"
     TLS_ERROR = "tls_error", "TLS error (no trusted connection)"
-    BLOCKED_DESTINATION = "blocked_destination", "blocked destination (address not allowed)"
-    PROTOCOL_ERROR = "protocol_error", "protocol error (no valid HTTP response)"
-    WORKER_LOST = "worker_lost", "worker lost (the process that sent it ended)"
+    BLOCKED_DESTINATION = "blocked_destination", "Blocked destination (address not allowed)"
+    PROTOCOL_ERROR = "protocol_error", "Protocol error (no valid HTTP response)"
+    WORKER_LOST = "worker_lost", "Worker lost (the process that sent it ended)"

@@ -32,6 +32,7 @@ class EventType:
 _READ_SCOPES: Final[Mapping[str, str]] = {
     "staff": "staff:read",
     "closure": "staff:read",
+    "resource": "services:read",
     "waitlist": "appointments:read",
 }
 
@@ -123,6 +124,7 @@ _SERVICE: Final[dict[str, Any]] = {
     "currency": "INR",
     "capacity": 1,
     "resource_kinds": [],
+    "needs_staff": True,
     "minimum_notice_minutes": None,
     "horizon_days": 90,
     "daily_cap": None,
@@ -130,6 +132,18 @@ _SERVICE: Final[dict[str, Any]] = {
     "reschedule_window_minutes": 1440,
     "is_active": True,
     "staff_ids": [5],
+    "created_at": "2026-02-01T08:00:00Z",
+    "updated_at": "2026-02-24T09:12:41Z",
+}
+
+_RESOURCE: Final[dict[str, Any]] = {
+    "id": 9,
+    "name": "Table 4",
+    "kind": "table",
+    "capacity": 6,
+    "is_active": True,
+    "hours": [{"weekday": 4, "start": "18:00", "end": "23:00"}],
+    "closures": [],
     "created_at": "2026-02-01T08:00:00Z",
     "updated_at": "2026-02-24T09:12:41Z",
 }
@@ -280,6 +294,12 @@ _ALL: Final = (
         {"id": 391},
     ),
     EventType("service.updated", "A service was added or edited.", _SERVICE),
+    EventType("resource.updated", "A resource was added or edited.", _RESOURCE),
+    EventType(
+        "resource.removed",
+        "A resource that was never booked was removed.",
+        {**_RESOURCE, "is_active": False},
+    ),
     EventType(
         "staff.updated",
         "A member of staff was added or edited: services, hours, single dates and time off too.",

@@ -155,6 +155,10 @@ class Endpoint(BusinessOwned):
         return self.url
 
     @property
+    def is_disabled_automatically(self) -> bool:
+        return not self.is_active and self.disabled_reason in DISABLED_AUTOMATICALLY
+
+    @property
     def is_readable(self) -> bool:
         """Whether its secret and headers can be decrypted; if not, its deliveries wait."""
         return not isinstance(self.secret, UndecryptableValue) and not isinstance(

@@ -51,7 +51,7 @@ def _send_email(endpoint: Endpoint) -> None:
     send_plain_mail(
         subject=f"KaiVox switched off a webhook endpoint of {endpoint.business.name}",
         body=(
-            f"We no longer send events to\n\n  {endpoint.url}\n\nbecause {reason}.\n\n"
+            f"We no longer send events to\n\n  {endpoint.url}\n\nReason: {reason}.\n\n"
             "Events since then are stored. Once the receiver works again, switch the endpoint "
             "on and replay what it missed: in the admin\n\n"
             f"  {settings.PUBLIC_URL}/admin/webhooks/endpoint/{endpoint.pk}/change/\n\n"

@@ -9,25 +9,9 @@ from django import forms
 
 from kaivox.admin.base import TenantModelForm
 from kaivox.admin.choices import countries, currencies, timezones
+from kaivox.admin.row_fields import LinesField
 from kaivox.businesses.auth.scopes import ALL_SCOPES, KNOWN_SCOPES
 from kaivox.businesses.models import ApiKey, Business, Plan
-
-
-class LinesField(forms.CharField):
-    """A list of strings, one per line."""
-
-    widget = forms.Textarea(attrs={"rows": 3, "cols": 60, "spellcheck": "false"})
-
-    def prepare_value(self, value: Any) -> Any:
-        return "\n".join(value) if isinstance(value, list) else value
-
-    def to_python(self, value: Any) -> list[str]:  # type: ignore[override]
-        if isinstance(value, list):
-            return value
-        return [line.strip() for line in str(value or "").splitlines() if line.strip()]
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return self.to_python(initial) != self.to_python(data)
 
 
 class BusinessForm(TenantModelForm):

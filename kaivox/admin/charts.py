@@ -45,8 +45,8 @@ class _Scale:
 
 def bar_chart(bars: Sequence[Bar], *, title: str, line_at: int | None = None) -> SafeString:
     """`line_at` draws a dashed line, a limit, unless it is more than twice the highest bar."""
-    highest = max([1, *(bar.value + bar.extra for bar in bars)])
-    shows_line = line_at is not None and line_at <= 2 * highest
+    highest = _highest(bars)
+    shows_line = is_line_drawn(bars, line_at)
     top = _round_up(max(highest, line_at or 0) if shows_line else highest)
     scale = _Scale(top, (_WIDTH - _LEFT) / max(1, len(bars)))
     return format_html(
@@ -61,6 +61,14 @@ def bar_chart(bars: Sequence[Bar], *, title: str, line_at: int | None = None) ->
         _labels(bars, scale),
         _line(line_at, scale) if shows_line and line_at is not None else "",
     )
+
+
+def is_line_drawn(bars: Sequence[Bar], line_at: int | None) -> bool:
+    return line_at is not None and line_at <= 2 * _highest(bars)
+
+
+def _highest(bars: Sequence[Bar]) -> int:
+    return max([1, *(bar.value + bar.extra for bar in bars)])
 
 
 def _axis(top: int) -> SafeString:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from enum import StrEnum
 from typing import Any, Final
 
@@ -41,6 +41,11 @@ def local_time(moment: datetime | None, zone: tzinfo) -> str:
         return EMPTY
     local = timezone.localtime(moment, zone)
     return date_format(local, "DATETIME_FORMAT" if local.second else _WITHOUT_SECONDS)
+
+
+def local_date(day: date) -> str:
+    """`Mon 30 Nov 2026`, as in `local_time`."""
+    return date_format(day, "D j M Y")
 
 
 def status_column(name: str, tones: Mapping[Any, Tone]) -> Callable[[Any, Any], SafeString]:

@@ -13,6 +13,7 @@ from django.urls import URLPattern, URLResolver, path
 from django.utils import timezone
 
 from kaivox.admin.changelists import CheckedChangeListMixin
+from kaivox.admin.columns import EMPTY
 from kaivox.businesses.audit import set_current_actor
 from kaivox.registry import Registry
 
@@ -36,6 +37,7 @@ class KaivoxAdminSite(AdminSite):
     site_header = "KaiVox"
     site_title = "KaiVox"
     index_title = "Overview"
+    empty_value_display = EMPTY
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
         """Adds `CheckedChangeListMixin` to every ModelAdmin, also to those of other packages."""

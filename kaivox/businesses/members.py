@@ -271,7 +271,7 @@ def _queue_email(invitation: Invitation, actor: User | None, now: datetime) -> N
         recipient=invitation.email,
         subject=f"Invitation to {invitation.business.name} on KaiVox"[:300],
         body=(
-            f"{by} to join {invitation.business.name} on KaiVox as {invitation.get_role_display()}.\n\n"
+            f"{by} to join {invitation.business.name} on KaiVox as {invitation.get_role_display().lower()}.\n\n"
             f"Accept the invitation: {link}\n\n"
             f"The link works once, until {invitation.expires_at:%Y-%m-%d %H:%M} UTC. If you did not expect "
             "this invitation, ignore this e-mail.\n"

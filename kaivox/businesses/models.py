@@ -38,7 +38,7 @@ class Business(models.Model):
 
     name = models.CharField(max_length=120)
     slug = models.SlugField(max_length=60, unique=True)
-    timezone = models.CharField(max_length=60, validators=[check_timezone])
+    timezone = models.CharField("time zone", max_length=60, validators=[check_timezone])
     country = models.CharField(
         max_length=2,
         validators=[RegexValidator(r"^[A-Z]{2}$", "Two capital letters (ISO 3166), such as IN.")],
@@ -51,7 +51,7 @@ class Business(models.Model):
         ],
     )
     contact_email = models.EmailField(
-        blank=True, help_text="Receives notices about quotas, webhooks and API keys."
+        "contact e-mail", blank=True, help_text="Receives notices of quotas, webhooks and API keys."
     )
     plan = models.CharField(max_length=12, choices=Plan, default=Plan.STARTER)
     suspended_at = models.DateTimeField(null=True, blank=True)
@@ -184,10 +184,10 @@ class ChangeCounter(models.Model):
 
 
 class Role(models.TextChoices):
-    OWNER = "owner", "owner"
-    DEVELOPER = "developer", "developer"
-    STAFF = "staff", "front desk"
-    ANALYST = "analyst", "analyst (reads only)"
+    OWNER = "owner"
+    DEVELOPER = "developer"
+    STAFF = "staff", "Front desk"
+    ANALYST = "analyst", "Analyst (reads only)"
 
 
 class Membership(models.Model):

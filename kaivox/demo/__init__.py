@@ -1,1 +1,1 @@
-"""Demo data of `make up`: a clinic, a salon and a gym with customers, appointments and calls."""
+"""Demo data of `make up`: a clinic, a salon, a gym and a restaurant with customers, appointments and calls."""

@@ -31,7 +31,7 @@ REQUEST_LOG_ENTRIES: Final = 120
 REQUEST_LOG_DAYS: Final = 6
 # Method, path, status and error code of a request, and how often it occurs.
 _REQUESTS: Final = (
-    (("GET", "/api/v1/slots", 200, ""), 30),
+    (("GET", "/api/v1/appointments/slots", 200, ""), 30),
     (("GET", "/api/v1/customers", 200, ""), 25),
     (("POST", "/api/v1/appointments", 201, ""), 20),
     (("GET", "/api/v1/appointments", 200, ""), 20),
@@ -77,7 +77,7 @@ def seed_request_log(demo: DemoBusiness, business: Business, *, now: datetime) -
         method, path, status, error_code = chance.choices(
             [request for request, _ in _REQUESTS], [weight for _, weight in _REQUESTS]
         )[0]
-        at = now - timedelta(minutes=chance.randint(5, REQUEST_LOG_DAYS * 24 * 60))
+        at = now - timedelta(seconds=chance.randint(300, REQUEST_LOG_DAYS * 24 * 3600))
         entries.append(
             RequestLogEntry(
                 business=business,

@@ -24,7 +24,8 @@ _LAPSED_DAYS: Final = range(200, 290, 15)
 
 @dataclass(frozen=True)
 class Plan:
-    """One planned appointment; aware times in the zone of the business."""
+    """One planned appointment; aware times in the zone of the business. `staff` is only who would perform
+    it where the service needs no staff."""
 
     staff: DemoStaff
     service: DemoService
@@ -128,7 +129,7 @@ def _shift_of(
 ) -> Iterator[Plan]:
     zone = ZoneInfo(demo.settings["timezone"])
     offered = [service for service in demo.services if service.name in person.services]
-    for first, last in _stretches(shift):
+    for first, last in windows_of(shift):
         at = first
         while at < last:
             service = chance.choice(offered)
@@ -142,7 +143,8 @@ def _shift_of(
             at = -(-at // GRID_MINUTES) * GRID_MINUTES
 
 
-def _stretches(shift: Shift) -> list[tuple[int, int]]:
+def windows_of(shift: Shift) -> list[tuple[int, int]]:
+    """The hours of one day, without the pause; minutes of the day."""
     if shift.pause is None:
         return [(shift.start, shift.end)]
     return [(shift.start, shift.pause[0]), (shift.pause[1], shift.end)]

@@ -23,13 +23,8 @@ class DemoService:
     # Seats. The hours of those who teach a class are its timetable: each shift is one session.
     capacity: int = 1
     resource_kinds: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class DemoResource:
-    name: str
-    kind: str
-    capacity: int = 1
+    # Where it needs no staff, its appointments are planned in the hours of those who would perform it.
+    needs_staff: bool = True
 
 
 @dataclass(frozen=True)
@@ -40,6 +35,16 @@ class Shift:
     start: int
     end: int
     pause: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class DemoResource:
+    """Without `shift` it is always open."""
+
+    name: str
+    kind: str
+    capacity: int = 1
+    shift: Shift | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,19 @@ class DemoSeries:
 
 
 @dataclass(frozen=True)
+class DemoCalendar:
+    """A calendar elsewhere that blocks the same time on some weekdays; minutes of the day."""
+
+    staff: str
+    name: str
+    url: str
+    weekdays: Sequence[int]
+    start: int
+    end: int
+    is_stale: bool = False
+
+
+@dataclass(frozen=True)
 class DemoBusiness:
     """`holidays` are (month, day, name); `mobile` is the format of its customers' numbers, in ranges
     reserved for fiction where the country has such. `parties` are sizes of parties, each as likely as
@@ -80,6 +98,7 @@ class DemoBusiness:
     parties: Sequence[int] = (1,)
     visit: Sequence[str] = ()
     series: DemoSeries | None = None
+    calendars: Sequence[DemoCalendar] = ()
 
     @property
     def customers(self) -> list[str]:
@@ -174,6 +193,18 @@ SMILE_DENTAL: Final = DemoBusiness(
     resources=(
         DemoResource("Treatment chair 1", "treatment_chair"),
         DemoResource("Treatment chair 2", "treatment_chair"),
+    ),
+    calendars=(
+        DemoCalendar(
+            "Dr. Vikram Mehta", "City Hospital rota",
+            "https://rota.city-hospital.example/vikram-mehta/on-call-5e1c.ics",
+            (TUESDAY, THURSDAY), clock(16), clock(18),
+        ),
+        DemoCalendar(
+            "Priya Nair", "College timetable",
+            "https://timetable.city-college.example/private-77b0/term.ics",
+            (WEDNESDAY,), clock(16), clock(18), is_stale=True,
+        ),
     ),
 )  # fmt: skip
 
@@ -314,7 +345,7 @@ _MEALS: Final = Shift(
     clock(13), clock(23, 30), (clock(16, 30), clock(20)),
 )  # fmt: skip
 
-# A booking takes a table and a waiter, and each waiter one party at a time.
+# A table is booked without staff. A tasting menu takes a waiter too, and each waiter one party at a time.
 CASA_VERDE: Final = DemoBusiness(
     slug="casa-verde",
     settings={
@@ -330,7 +361,8 @@ CASA_VERDE: Final = DemoBusiness(
     phone="+34910000400",
     services=(
         DemoService(
-            "Table", "Lunch or dinner from the menu.", 90, price("0.00"), resource_kinds=("table",)
+            "Table", "Lunch or dinner from the menu.", 90, price("0.00"), resource_kinds=("table",),
+            needs_staff=False,
         ),
         DemoService(
             "Tasting menu", "Nine courses; the price is the deposit for the table.", 150,
@@ -352,12 +384,12 @@ CASA_VERDE: Final = DemoBusiness(
     ),
     mobile="+34600000{:03d}",
     resources=(
-        DemoResource("Table 1, window", "table", 2),
-        DemoResource("Table 2", "table", 2),
-        DemoResource("Table 3", "table", 4),
-        DemoResource("Table 4", "table", 4),
-        DemoResource("Table 5, terrace", "table", 4),
-        DemoResource("Table 6, round", "table", 6),
+        DemoResource("Table 1, window", "table", 2, _MEALS),
+        DemoResource("Table 2", "table", 2, _MEALS),
+        DemoResource("Table 3", "table", 4, _MEALS),
+        DemoResource("Table 4", "table", 4, _MEALS),
+        DemoResource("Table 5, terrace", "table", 4, _MEALS),
+        DemoResource("Table 6, round", "table", 6, _MEALS),
     ),
     parties=(2, 2, 2, 3, 4, 4, 5, 6),
 )  # fmt: skip

@@ -115,7 +115,7 @@ def _update_customer(customer_id: int, activity: BookingStats, now: datetime) ->
 def _past_row(
     made: Made, plan: Plan, customer: Customer, luck: float, now: datetime
 ) -> Appointment:
-    service, staff = made.services[plan.service.name], made.staff[plan.staff.name]
+    service = made.services[plan.service.name]
     status = (
         AppointmentStatus.COMPLETED
         if luck < 0.82
@@ -129,7 +129,7 @@ def _past_row(
         business=made.business,
         customer=customer,
         service=service,
-        staff=staff,
+        staff=made.performer(plan),
         start_time=plan.start,
         end_time=plan.end,
         busy_start=plan.start - timedelta(minutes=service.buffer_before_minutes),

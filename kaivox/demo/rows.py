@@ -11,6 +11,7 @@ from typing import Final
 from appointments.resources.models import Resource
 from customers.models import Customer
 from kaivox.businesses.models import Business
+from kaivox.demo.appointments import Plan
 from kaivox.demo.calls import DAYS as CALL_DAYS
 from services.models import Service
 from staff.models import StaffMember
@@ -29,6 +30,10 @@ class Made:
     staff: dict[str, StaffMember]
     resources: Sequence[Resource]
     customers: list[Customer]
+
+    def performer(self, plan: Plan) -> StaffMember | None:
+        """Who performs `plan`; None where its service needs no staff."""
+        return self.staff[plan.staff.name] if plan.service.needs_staff else None
 
     @property
     def regulars(self) -> list[Customer]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import F, Min
 
 from appointments.models import Appointment, Confirmation
 from appointments.operations import book_appointment
+from appointments.resources.hours import stored_hours
 from appointments.resources.models import Resource
 from customers.models import Customer
 from customers.operations import create_customer
@@ -18,9 +19,17 @@ from kaivox.businesses.models import Business
 from kaivox.businesses.operations import create_business
 from kaivox.db.transactions import atomic_write
 from kaivox.demo.activity import seed_deliveries, seed_request_log, seed_usage
-from kaivox.demo.appointments import Plan, chance_of, lapsed_plans_of, plans_of, sessions_of
+from kaivox.demo.appointments import (
+    Plan,
+    chance_of,
+    lapsed_plans_of,
+    plans_of,
+    sessions_of,
+    windows_of,
+)
+from kaivox.demo.calendars import seed_calendars
 from kaivox.demo.calls import seed_calls
-from kaivox.demo.catalogue import BUSINESSES, DemoBusiness, DemoStaff
+from kaivox.demo.catalogue import BUSINESSES, DemoBusiness, DemoStaff, Shift
 from kaivox.demo.groups import book_groups, book_sessions
 from kaivox.demo.history import make_history
 from kaivox.demo.rows import SOURCES, Made, booked_at, regulars_of
@@ -70,6 +79,7 @@ def _seed(demo: DemoBusiness, business: Business, now: datetime) -> None:
     today = now.astimezone(business.zone).date()
     _make_closures(demo, business, today)
     _make_time_off(demo, made, today)
+    seed_calendars(demo, made, today, now)
     plans = list(plans_of(demo, today))
     past = [plan for plan in plans if plan.start <= now]
     sessions = list(sessions_of(demo, today))
@@ -98,6 +108,7 @@ def _make_services(demo: DemoBusiness, business: Business) -> dict[str, Service]
             price=one.price,
             capacity=one.capacity,
             resource_kinds=list(one.resource_kinds),
+            needs_staff=one.needs_staff,
             cancellation_window_minutes=one.window and one.window * 60,
             reschedule_window_minutes=one.window and one.window * 60,
         )
@@ -108,11 +119,20 @@ def _make_services(demo: DemoBusiness, business: Business) -> dict[str, Service]
 def _make_resources(demo: DemoBusiness, business: Business) -> list[Resource]:
     made = [
         Resource.objects.create(
-            business=business, name=one.name, kind=one.kind, capacity=one.capacity
+            business=business,
+            name=one.name,
+            kind=one.kind,
+            capacity=one.capacity,
+            hours=_hours_of(one.shift) if one.shift else [],
         )
         for one in demo.resources
     ]
     return sorted(made, key=lambda one: (one.capacity, one.pk))
+
+
+def _hours_of(shift: Shift) -> list[dict[str, Any]]:
+    rows = [(weekday, *window) for weekday in shift.weekdays for window in windows_of(shift)]
+    return stored_hours(rows)
 
 
 def _make_staff(person: DemoStaff, business: Business, services: dict[str, Service]) -> StaffMember:
@@ -123,7 +143,8 @@ def _make_staff(person: DemoStaff, business: Business, services: dict[str, Servi
         specialty=person.specialty,
         email=f"{name}@{business.contact_email.partition('@')[2] or 'example.com'}",
     )
-    member.services.set([services[offered] for offered in person.services])
+    offered = [services[name] for name in person.services]
+    member.services.set([one for one in offered if one.needs_staff])
     for shift in person.shifts:
         for weekday in shift.weekdays:
             WorkingHours.objects.create(
@@ -206,7 +227,7 @@ def _book(
                 business=made.business,
                 customer=customer,
                 service=made.services[plan.service.name],
-                staff=made.staff[plan.staff.name],
+                staff=made.performer(plan),
                 start=plan.start,
                 party_size=chance.choice(demo.parties),
                 source=source,

@@ -62,12 +62,13 @@ _SHOWN: Final = {
     "customer": "Customer",
     "service": "Service",
     "staff": "Staff",
+    "resource": "Resource",
     "closure": "Closure",
     "waitlist": "WaitlistEntry",
 }
 _RESCHEDULED: Final[Schema] = {
     "previous_start_time": {"type": "string", "format": "date-time"},
-    "previous_staff_id": {"type": "integer", "format": "int64"},
+    "previous_staff_id": {"type": ["integer", "null"], "format": "int64"},
 }
 _HEADERS: Final = {
     "X-KaiVox-Event": "The event's type.",

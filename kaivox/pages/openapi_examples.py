@@ -115,25 +115,13 @@ _DATA: Final[Mapping[str, Any]] = {
     "get_index": {"appointments": "https://kaivox.example/api/v1/appointments"},
 }
 
-_RESOURCE: Final[Mapping[str, Any]] = {
-    "id": 9,
-    "name": "Table 4",
-    "kind": "table",
-    "capacity": 6,
-    "is_active": True,
-    "hours": [{"weekday": 4, "start": "18:00", "end": "23:00"}],
-    "closures": [],
-    "created_at": "2026-02-01T08:00:00Z",
-    "updated_at": "2026-02-24T09:12:41Z",
-}
-
 _OBJECTS: Final[Mapping[str, Any]] = {
     "Appointment": _APPOINTMENT,
     "Call": {name: value for name, value in _CALL.items() if name != "transcript"},
     "CallWithTranscript": _CALL,
     "Customer": EVENT_TYPES["customer.created"].example,
     "Service": EVENT_TYPES["service.updated"].example,
-    "Resource": _RESOURCE,
+    "Resource": EVENT_TYPES["resource.updated"].example,
     "Closure": EVENT_TYPES["closure.created"].example,
     "BusyCalendar": {
         "id": 31,

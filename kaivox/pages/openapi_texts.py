@@ -12,7 +12,7 @@ from typing import Any, Final
 Schema = dict[str, Any]
 
 SCHEMAS: Final = {
-    "Appointment": "A customer's time with a member of staff.",
+    "Appointment": "A customer's time with a member of staff, or with resources alone.",
     "AppointmentCreate": "Who, what and when. With `hold_id` the time may be left out.",
     "AppointmentStatusUpdate": "The new status.",
     "AppointmentUpdate": "What changes: the time (`start_time`, or local date and time), `staff_id`, "
@@ -72,7 +72,7 @@ SCHEMAS: Final = {
     "Service": "What can be booked.",
     "ServiceCreate": "`name` and `duration_minutes`. Who offers it is written at the members of staff.",
     "ServiceUpdate": "What changes. Fields that are left out stay as they are.",
-    "Slot": "A time that can be booked with any of `staff`.",
+    "Slot": "A time that can be booked with any of `staff`; without staff where the service needs none.",
     "SlotStaff": "A member of staff who is free at the time.",
     "Staff": "A person who performs services.",
     "StaffCreate": "`name`, and what of the rest is known.",
@@ -154,7 +154,7 @@ FIELDS: Final = {
     "pipeline_stage": "Position in the sales pipeline.",
     "plan": "The plan of the business.",
     "prefix": "The first characters of the key.",
-    "previous_staff_id": "Id of the member of staff before the change.",
+    "previous_staff_id": "Id of the member of staff before the change, null if there was none.",
     "previous_start_time": "When it began before the change.",
     "price": "Decimal number as a string, in `currency`.",
     "provider": "Which voice provider carried the call.",
@@ -175,9 +175,9 @@ FIELDS: Final = {
     "source": "Where it came from.",
     "speaker": "Who speaks.",
     "specialty": "Field of work.",
-    "staff": "Members of staff who are free.",
+    "staff": "Members of staff who are free; empty where the service needs none.",
     "staff_id": "Id of the member of staff.",
-    "staff_name": "Name of the member of staff.",
+    "staff_name": "Name of the member of staff, if there is one.",
     "start_time": "When it begins, in UTC.",
     "started_at": "When it began, in UTC.",
     "state": "`read`, or why not.",
@@ -205,9 +205,23 @@ FIELDS: Final = {
     "EventType.name": "The name to subscribe to.",
 }
 
+# By `operationId`, where a phrase made of it would be wrong.
+SUMMARIES: Final = {
+    "get_index": "List the addresses of all resources",
+    "get_business": "Get the business, its quota and the key of the request",
+    "get_staff": "Get a member of staff",
+    "list_waitlist": "List the waiting list",
+    "get_waitlist": "Get an entry of the waiting list",
+    "get_webhooks_event_types": "List the types of events",
+}
+
 
 def describe(document: Schema) -> None:
     """Adds the descriptions above to `document`."""
+    operations = [one for path in document["paths"].values() for one in path.values()]
+    for operation in operations:
+        if operation["operationId"] in SUMMARIES:
+            operation["summary"] = SUMMARIES[operation["operationId"]]
     schemas = document["components"]["schemas"]
     for name, schema in schemas.items():
         if name in SCHEMAS:

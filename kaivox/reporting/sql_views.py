@@ -76,15 +76,18 @@ _APPOINTMENTS: Final = View(
                 "duration_minutes": "Length when it was booked, without buffers.",
                 "status": "scheduled, completed, cancelled or no_show.",
                 "confirmation": "none, requested, confirmed or declined.",
+                "party_size": "People who come: the seats of a class, the guests at a table.",
                 "service_id": "Id of the service.",
             }
         ),
         Column("service", "s.name", "Name of the service."),
-        *_plain({"staff_id": "Id of the member of staff."}),
+        *_plain({"staff_id": "Id of the member of staff; empty where the service needs none."}),
         Column("staff_name", "m.name", "Name of the member of staff."),
         *_plain(
             {
                 "customer_id": "Id of the customer.",
+                "series_id": "Id of the series to which it belongs; empty: none.",
+                "visit_id": "Id of the visit to which it belongs; empty: none.",
                 "price": "Price when it was booked.",
                 "currency": "ISO 4217 code of the price.",
                 "source": "Where it was booked: voice, website, api and others.",
@@ -93,6 +96,79 @@ _APPOINTMENTS: Final = View(
             }
         ),
         *_instant("created_at", "When it was booked."),
+        *_instant("updated_at", "Last change."),
+    ),
+)
+
+_RESOURCE_BOOKINGS: Final = View(
+    "resource_bookings",
+    "Which resources each appointment reserves: a row for each.",
+    "appointments_resourcebooking t"
+    + _joined("appointments_appointment", "a", "appointment_id")
+    + _joined("resources_resource", "r", "resource_id"),
+    (
+        *_plain({"appointment_id": "Id of the appointment.", "resource_id": "Id of the resource."}),
+        Column("resource", "r.name", "Name of the resource."),
+        Column("kind", "r.kind", "Kind of the resource, such as table."),
+        Column("capacity", "r.capacity", "People whom the resource takes."),
+        Column("party_size", "a.party_size", "People who come."),
+        *_instant("start_time", "Start of the appointment."),
+        *_instant("end_time", "End of the appointment, exclusive.", "a.end_time"),
+        _TIME_ZONE,
+        *_plain({"status": "Status of the appointment; a cancelled one frees the resource."}),
+    ),
+)
+
+_RESOURCES: Final = View(
+    "resources",
+    "Studios, chairs, tables and machines that services require.",
+    "resources_resource t",
+    (
+        *_plain(
+            {
+                "id": "Id in the API.",
+                "name": "Name.",
+                "kind": "What services ask for, such as table.",
+                "capacity": "People whom it takes.",
+                "is_active": "Whether it can be booked.",
+            }
+        ),
+        _TIME_ZONE,
+        *_instant("created_at", "When the resource was added."),
+        *_instant("updated_at", "Last change."),
+    ),
+)
+
+_WAITLIST: Final = View(
+    "waitlist",
+    "Customers who wait for a time, or waited.",
+    "appointments_waitlistentry t"
+    + _joined("services_service", "s", "service_id")
+    + _joined("staff_staffmember", "m", "staff_id"),
+    (
+        *_plain(
+            {
+                "id": "Id in the API.",
+                "status": "waiting, offered, booked, expired or cancelled.",
+                "customer_id": "Id of the customer.",
+                "service_id": "Id of the service.",
+            }
+        ),
+        Column("service", "s.name", "Name of the service."),
+        *_plain({"staff_id": "Id of the member of staff; empty: anyone."}),
+        Column("staff_name", "m.name", "Name of the member of staff."),
+        *_plain(
+            {
+                "date_from": "First day, in local time.",
+                "date_to": "Last day, included.",
+                "part_of_day": "morning, afternoon or evening; empty: at any time.",
+                "party_size": "People who wait together.",
+                "unanswered_offers": "Offers that expired.",
+            }
+        ),
+        *_instant("offered_start_time", "Start of the time that was offered last."),
+        _TIME_ZONE,
+        *_instant("created_at", "Since when the customer waits."),
         *_instant("updated_at", "Last change."),
     ),
 )
@@ -193,6 +269,13 @@ _SERVICES: Final = View(
             }
         ),
         Column("currency", "b.currency", "ISO 4217 code of the price."),
+        *_plain({"capacity": "Seats of a class; 1: no class."}),
+        Column(
+            "resource_kinds",
+            "(SELECT string_agg(k.kind, ', ' ORDER BY k.position) FROM"
+            " jsonb_array_elements_text(t.resource_kinds) WITH ORDINALITY AS k(kind, position))",
+            "Kinds of resources that it requires, such as table; empty: none.",
+        ),
         *_plain(
             {
                 "minimum_notice_minutes": "Time before the start until which it can be booked; "
@@ -204,6 +287,8 @@ _SERVICES: Final = View(
                 "cancelled; empty: at any time.",
                 "reschedule_window_minutes": "Time before the start until which it can be moved; "
                 "empty: at any time.",
+                "needs_staff": "Whether a member of staff performs it, or its resources alone are "
+                "booked.",
                 "is_active": "Whether it can be booked.",
             }
         ),
@@ -241,4 +326,14 @@ _DELIVERIES: Final = View(
     ),
 )
 
-VIEWS: Final = (_APPOINTMENTS, _CALLS, _CUSTOMERS, _STAFF, _SERVICES, _DELIVERIES)
+VIEWS: Final = (
+    _APPOINTMENTS,
+    _RESOURCE_BOOKINGS,
+    _WAITLIST,
+    _CALLS,
+    _CUSTOMERS,
+    _STAFF,
+    _SERVICES,
+    _RESOURCES,
+    _DELIVERIES,
+)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import transaction
@@ -18,15 +19,17 @@ from appointments.waitlist.operations import offer_free_times
 from calls.models import Call
 from customers.models import Customer, Segment
 from kaivox.businesses.models import ApiKey, Business
+from kaivox.db.encrypted_fields import readable
 from kaivox.demo.appointments import plans_of
 from kaivox.demo.catalogue import BUSINESSES, CASA_VERDE, PEAK_GYMS, SMILE_DENTAL, STUDIO_NINE
 from kaivox.demo.conversations import BOOKED, OTHERS
 from kaivox.demo.seed import seed_business, seed_demo
 from kaivox.demo.wipe import wipe_sandbox
 from kaivox.embedded import first_start
+from kaivox.pages.openapi_reader import operations
 from kaivox.request_log.models import RequestLogEntry
 from ratelimits.models import DailyUsage
-from staff.models import Break, Closure, TimeOff, WorkingHours
+from staff.models import Break, BusyCalendar, CalendarBusyTime, Closure, TimeOff, WorkingHours
 from tests import factories
 from webhooks.models import Delivery, Endpoint
 
@@ -131,6 +134,8 @@ class TestOneBusiness:
     def test_has_a_request_log_with_some_errors(self, studio):
         entries = RequestLogEntry.objects.for_business(studio)
         assert not entries.filter(at__gte=NOW).exists()
+        served = {(one.method.upper(), one.path) for one in operations()}
+        assert set(entries.values_list("method", "path_template")) <= served
         assert 0 < entries.errors().count() < entries.count() / 4
         codes = set(entries.errors().values_list("error_code", flat=True))
         documented = (Path(__file__).parents[2] / "docs/errors.md").read_text(encoding="utf-8")
@@ -184,6 +189,31 @@ class TestSeeding:
         local = {one.start_time.astimezone(business.zone) for one in series.all()}
         assert STUDIO_NINE.series.number - 2 <= len(local) <= STUDIO_NINE.series.number
         assert {(one.weekday(), one.hour) for one in local} == {(4, 9)}
+
+    def test_has_a_calendar_elsewhere_that_is_read_and_one_that_fails(self, client_of):
+        business = seed_business(SMILE_DENTAL, now=NOW)
+        key = factories.make_key(business)
+        calendars = client_of(key).get("/api/v1/calendars").json()["data"]
+        states = {one["status"]: one for one in calendars}
+        assert set(states) == {"current", "stale"}
+        assert states["current"]["problem"] is None
+        assert states["stale"]["problem"] == "It responded with status 404."
+        assert states["stale"]["last_read_at"] < states["stale"]["failing_since"] < f"{NOW:%FT%TZ}"
+        for calendar in BusyCalendar.objects.for_business(business):
+            assert calendar.busy_times.count() == calendar.busy_count > 5
+        booked = Appointment.objects.for_business(business).filter(start_time__gt=NOW)
+        for busy in CalendarBusyTime.objects.for_business(business):
+            ours = booked.filter(staff=busy.staff_id)
+            assert not ours.overlapping(busy.start_time, busy.end_time).exists()
+
+    @pytest.mark.parametrize("demo", BUSINESSES, ids=lambda demo: demo.slug)
+    def test_never_reads_a_calendar(self, demo):
+        seed_business(demo, now=NOW)
+        in_a_century = NOW + timedelta(days=36_500)
+        assert not BusyCalendar.objects.due(in_a_century).exists()
+        addresses = BusyCalendar.objects.values_list("ics_url", flat=True)
+        hosts = {urlsplit(readable(address)).hostname for address in addresses}
+        assert all(host.endswith(".example") for host in hosts)
 
     @pytest.mark.parametrize("demo", BUSINESSES, ids=lambda demo: demo.slug)
     def test_can_be_wiped(self, demo):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from importlib.resources import files
+from urllib.parse import urlsplit
 
 import pytest
 from django.test import Client
@@ -49,6 +50,45 @@ def follow(locator: Locator) -> None:
     """
     with locator.page.expect_navigation(wait_until="load"):
         locator.click()
+
+
+class Traffic:
+    """The size of every response that a page loads, as the DevTools protocol reports it.
+
+    Without the browser's cache: entries of `performance` have size 0 for some of what comes from it.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._urls: dict[str, str] = {}
+        self._sizes: dict[str, int] = {}
+        self._open: set[str] = set()
+        session = page.context.new_cdp_session(page)
+        session.send("Network.enable")
+        session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+        session.on("Network.requestWillBeSent", self._on_request)
+        session.on("Network.dataReceived", self._on_data)
+        for end in ("Network.loadingFinished", "Network.loadingFailed"):
+            session.on(end, lambda event: self._open.discard(event["requestId"]))
+
+    def of(self, path: str) -> dict[str, int]:
+        """Opens `path`; returns the decoded sizes in bytes of what it loaded, by path."""
+        self._urls.clear()
+        self._sizes.clear()
+        self._page.goto(path, wait_until="load")
+        while self._open:
+            self._page.wait_for_timeout(10)
+        return {self._urls[key]: size for key, size in self._sizes.items() if key in self._urls}
+
+    def _on_request(self, event) -> None:
+        url = urlsplit(event["request"]["url"])
+        if url.scheme.startswith("http"):
+            self._urls[event["requestId"]] = url.path
+            self._open.add(event["requestId"])
+
+    def _on_data(self, event) -> None:
+        key = event["requestId"]
+        self._sizes[key] = self._sizes.get(key, 0) + event["dataLength"]
 
 
 class Visitor:

@@ -21,7 +21,7 @@ from rest_framework.exceptions import APIException
 from kaivox.api.exceptions import _CODE_OF, STATUS_OF
 from kaivox.businesses.models import Plan
 from kaivox.errors import DomainError
-from kaivox.pages.docs.articles import articles, find_article
+from kaivox.pages.docs.articles import articles, find_article, plain
 from kaivox.pages.docs.samples import samples
 from kaivox.pages.openapi_reader import operations
 from kaivox.server import error_bodies
@@ -145,6 +145,14 @@ class TestDocs:
         assert re.search(r"[.:!]$", article.summary), article.summary
         assert not re.search(r"```|\]\(", article.summary)
         assert len(article.summary) < 400
+
+    @pytest.mark.parametrize("article", articles(), ids=lambda article: article.slug)
+    def test_summary_is_the_first_paragraph_and_plain_text(self, article):
+        """Later paragraphs are steps of the page: "Restart n8n, and add the credential"."""
+        first = article.text.split("\n\n")[1]
+        assert not first.startswith(("#", "|", "```", "<")), "Begin the page with what it is about."
+        assert plain(first.replace("\n", " ")).strip() == article.summary
+        assert not set("`*[") & set(article.summary.replace("kaivox[cli]", ""))
 
     def test_pages_lead_to_the_previous_and_the_next(self, anyone):
         first, second, *_ = articles()

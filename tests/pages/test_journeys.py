@@ -97,7 +97,7 @@ class TestBusinesses:
 
         page.goto("/admin/staff/staffmember/add/")
         page.get_by_label("Name:").fill("Nina")
-        page.get_by_role("button", name="Add another Working hours").click()
+        page.get_by_role("button", name="Add another Window").click()
         hours = page.get_by_role("group", name="Working hours")
         hours.get_by_label("Weekday").first.select_option(label="Monday")
         hours.get_by_label("From").first.fill("09:00")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
 
@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from psycopg import sql
 
+from appointments.groups.models import AppointmentSeries, Visit
 from kaivox.businesses.models import AuditEntry
 from kaivox.reporting import logins
 from kaivox.reporting.sql_views import VIEWS
@@ -39,8 +40,7 @@ REACHING = [
     "ALTER ROLE CURRENT_USER SUPERUSER",
     "CREATE VIEW pg_temp.mine AS SELECT * FROM public.customers_customer; TABLE mine",
     "SELECT pg_read_file('postgresql.conf')",
-    "SELECT * FROM pg_authid",
-    "SELECT * FROM pg_statistic",
+    "SELECT * FROM pg_authid, pg_statistic",
     "COPY customers TO PROGRAM 'cat'",
     "SELECT lo_import('/etc/passwd')",
     "SET search_path = {schema}; SELECT * FROM customers",
@@ -67,12 +67,23 @@ WRITING = [
 
 def fill(business, text):
     """A row of every kind, whose texts begin with `text`."""
-    service = factories.make_service(business, name=f"{text} service", price=Decimal("99.50"))
+    service = factories.make_service(
+        business, name=f"{text} service", price=Decimal("99.50"), capacity=3,
+        resource_kinds=["chair", "table"],
+    )  # fmt: skip
     person = factories.make_staff(business, name=f"{text} staff", services=[service])
     customer = factories.make_customer(business, name=f"{text} customer")
-    factories.make_appointment(
-        business, service=service, staff=person, customer=customer, start_time=AT
+    visit = Visit.objects.create(business=business, customer=customer)
+    series = AppointmentSeries.objects.create(
+        business=business, customer=customer, frequency="weekly", interval=1, count=1
     )
+    booked = factories.make_appointment(
+        business, service=service, staff=person, customer=customer, start_time=AT,
+        party_size=2, visit=visit, series=series,
+    )  # fmt: skip
+    table = factories.make_resource(business, name=f"{text} table", capacity=4)
+    factories.reserve(booked, table)
+    factories.make_waitlist_entry(business, service=service, customer=customer, staff=person)
     factories.make_call(
         business, customer=customer, summary=f"{text} summary", sentiment="negative",
         sentiment_score=-0.5, started_at=AT,
@@ -187,6 +198,19 @@ class TestViews:
         ).fetchone()
         local = datetime(2026, 3, 11, 1, 45)  # noqa: DTZ001 - wall time
         assert row == (AT, local, "Asia/Kolkata", Decimal("99.50"), "Ours service")
+
+    def test_have_resources_groups_and_sizes(self, filled, session):
+        row = session.execute("SELECT party_size, visit_id, series_id FROM appointments").fetchone()
+        assert row == (2, Visit.objects.first().pk, AppointmentSeries.objects.first().pk)
+        row = session.execute(
+            "SELECT resource, kind, capacity, party_size, start_time, end_time - start_time, status"
+            " FROM resource_bookings"
+        ).fetchone()
+        assert row == ("Ours table", "table", 4, 2, AT, timedelta(minutes=30), "scheduled")
+        row = session.execute("SELECT capacity, resource_kinds FROM services").fetchone()
+        assert row == (3, "chair, table")
+        row = session.execute("SELECT status, service, staff_name FROM waitlist").fetchone()
+        assert row == ("waiting", "Ours service", "Ours staff")
 
     def test_describe_every_column(self, session):
         undescribed = session.execute(

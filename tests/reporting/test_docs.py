@@ -23,13 +23,15 @@ def fill(business):
     customer = factories.make_customer(business)
     for days, status in ((1, "completed"), (8, "completed"), (9, "no_show")):
         start = timezone.now() - timedelta(days=days)
-        factories.make_appointment(
+        booked = factories.make_appointment(
             business, service=service, staff=staff, customer=customer, start_time=start,
             status=status,
         )  # fmt: skip
+        factories.reserve(booked, factories.make_resource(business))
         factories.make_call(
             business, started_at=start, sentiment="positive", sentiment_score=0.7, outcome="booked"
         )
+    factories.make_waitlist_entry(business, service=service, customer=customer)
     factories.make_endpoint(business)
     factories.make_event(business)
 
@@ -37,8 +39,8 @@ def fill(business):
 class TestPage:
     pytestmark = pytest.mark.once
 
-    def test_has_ten_questions(self):
-        assert len(QUESTIONS) == find_article("bi").text.count("\n### ") == 10
+    def test_has_twelve_questions(self):
+        assert len(QUESTIONS) == find_article("bi").text.count("\n### ") == 12
 
     def test_lists_every_view(self):
         listed = re.findall(r"^\| `(\w+)` \|", find_article("bi").text, re.M)

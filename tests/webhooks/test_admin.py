@@ -103,7 +103,7 @@ class TestEndpoints:
     def test_pause_and_resume(self, browser, endpoint):
         browser.post(page("endpoint_act", endpoint.pk, "pause"))
         assert (
-            "Disabled: paused by a user"
+            "Disabled: Paused by a user"
             in browser.get(page("endpoint_changelist")).content.decode()
         )
         browser.post(page("endpoint_act", endpoint.pk, "resume"))

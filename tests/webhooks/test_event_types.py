@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from appointments.resources.serializers import ResourceSerializer
 from appointments.serializers import AppointmentSerializer
 from appointments.waitlist.serializers import WaitlistEntrySerializer
 from calls.serializers import CallWithTranscript
@@ -17,6 +18,7 @@ SHOWN = {
     "call": CallWithTranscript,
     "customer": CustomerSerializer,
     "service": ServiceSerializer,
+    "resource": ResourceSerializer,
     "staff": StaffSerializer,
     "closure": ClosureSerializer,
     "waitlist": WaitlistEntrySerializer,

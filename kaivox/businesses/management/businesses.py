@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from django.core.management.base import CommandError
-from django.db.utils import OperationalError, ProgrammingError
 
 from kaivox.businesses.models import Business
 
@@ -16,13 +13,10 @@ _MAX_SLUGS: Final = 20
 
 def business_with_slug(slug: str) -> Business:
     """The business with this slug. Raises CommandError, which lists the known slugs."""
-    with migrated_database():
-        business = Business.objects.filter(slug=slug).first()
-        if business is not None:
-            return business
-        slugs = list(
-            Business.objects.order_by("slug").values_list("slug", flat=True)[: _MAX_SLUGS + 1]
-        )
+    business = Business.objects.filter(slug=slug).first()
+    if business is not None:
+        return business
+    slugs = list(Business.objects.order_by("slug").values_list("slug", flat=True)[: _MAX_SLUGS + 1])
     if not slugs:
         raise CommandError(
             f"There is no business {slug!r}. Create one in the admin, or run seed_demo."
@@ -31,17 +25,3 @@ def business_with_slug(slug: str) -> Business:
     raise CommandError(
         f"There is no business {slug!r}. Known: {', '.join(slugs[:_MAX_SLUGS])}{more}."
     )
-
-
-@contextmanager
-def migrated_database() -> Iterator[None]:
-    """Raises CommandError instead of the database's error about a table that does not exist."""
-    try:
-        yield
-    except (OperationalError, ProgrammingError) as error:
-        # SQLite: "no such table: …"; PostgreSQL: 'relation "…" does not exist'.
-        if "no such table" in str(error) or 'relation "' in str(error):
-            raise CommandError(
-                "The database is not migrated. Run: .venv/bin/python manage.py migrate"
-            ) from error
-        raise

@@ -7,7 +7,6 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from kaivox.businesses.management.businesses import migrated_database
 from kaivox.demo.seed import seed_demo
 from kaivox.embedded.progress import Progress
 
@@ -16,7 +15,7 @@ class Command(BaseCommand):
     help = "Creates the demo businesses that do not exist yet; repeatable."
 
     def handle(self, **options: Any) -> None:
-        with migrated_database(), Progress(self.stderr.write).step("Filling the demo"):
+        with Progress(self.stderr.write).step("Filling the demo"):
             made = seed_demo(now=timezone.now())
         names = ", ".join(f"{business.name} ({business.slug})" for business in made)
         self.stdout.write(f"Created {names}." if made else "Nothing to do: the demo exists.")

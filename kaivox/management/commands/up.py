@@ -62,7 +62,7 @@ class Command(BaseCommand):
             if not static_files.are_collected():
                 with step("Collecting static files"):
                     static_files.collect()
-            with step("Creating demo data: a clinic, a salon and a gym"):
+            with step("Creating demo data: a clinic, a salon, a gym and a restaurant"):
                 first_start.seed_demo_once(now=timezone.now())
             self.password = first_start.make_administrator()
             self.keys = first_start.demo_keys(now=timezone.now())

@@ -11,6 +11,8 @@ from kaivox.pages.admin.week_calendar import DAY_MINUTES, Block, Cell, Week, fre
 # Kinds of blocks that are behind the appointments, over the whole width of a column.
 _BEHIND: Final = ("closed", "away")
 
+_ALONE: Final = "Without staff"
+
 Column = dict[str, Any]
 
 
@@ -25,11 +27,11 @@ def columns_of_person(week: Week, today: date, now: datetime | None) -> list[Col
 
 
 def columns_of_day(week: Week, day: date, now: datetime | None) -> list[Column]:
-    """Everyone on `day`, a column each."""
+    """Everyone on `day`, a column each, and one of what is booked without staff."""
     at = week.days.index(day)
     return [
         _column(week, row.cells[at], free_of(row.cells[at], now), staff=row.staff)
-        | {"heading": row.staff.name}
+        | ({"heading": row.staff.name} if row.staff else {"heading": _ALONE, "label": _ALONE})
         for row in week.rows
     ]
 
@@ -51,7 +53,7 @@ def columns_of_week(week: Week, today: date, now: datetime | None) -> list[Colum
                 if block.kind != "away" and block not in merged.blocks
             ]
             for block in cell.blocks:
-                if block.kind == "away":
+                if block.kind == "away" and row.staff:
                     away[row.staff.name] = block.title
             free += free_of(cell, now)
         columns.append(

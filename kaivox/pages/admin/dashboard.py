@@ -29,6 +29,7 @@ from kaivox.admin.columns import local_time
 from kaivox.businesses.models import Business
 from ratelimits.models import DailyUsage
 from ratelimits.throttling import quota_of
+from staff.models import BusyCalendar
 from webhooks.models import DISABLED_AUTOMATICALLY, Delivery, DeliveryStatus, Endpoint
 
 DAYS: Final = 30
@@ -162,6 +163,7 @@ def _attention_items(businesses: set[int] | None, now: datetime) -> Iterable[Att
     yield from _failed_deliveries(businesses, now)
     yield from _near_limits(businesses, now)
     yield from _unreadable(businesses, now)
+    yield from _calendars(businesses)
     yield from _outside_hours(businesses, now)
 
 
@@ -219,6 +221,19 @@ def _unreadable(businesses: set[int] | None, now: datetime) -> Iterable[Attentio
             "message of a voice provider was" if count == 1 else "messages of voice providers were"
         )
         yield AttentionItem("Calls", f"{count:,} {words} unreadable in the last 7 days", url)
+
+
+def _calendars(businesses: set[int] | None) -> Iterable[AttentionItem]:
+    failing = BusyCalendar.objects.filter(failing_since__isnull=False, staff__is_active=True)
+    rows = _of(failing, businesses).select_related("business", "staff")
+    for calendar in rows.order_by("failing_since", "pk")[:MAX_LINES]:
+        since = local_time(calendar.failing_since, calendar.business.zone)
+        url = _page("staff_staffmember_change", calendar.staff_id) + "#busy_calendars-group"
+        yield AttentionItem(
+            "Calendar",
+            f"{calendar.business}: {calendar} of {calendar.staff} cannot be read since {since}",
+            url,
+        )
 
 
 def _outside_hours(businesses: set[int] | None, now: datetime) -> Iterable[AttentionItem]:

@@ -54,7 +54,7 @@ def _appointments(title: str, rows: QuerySet[Appointment], query: str) -> Relate
                 (
                     local_time(row.start_time, row.business.zone),
                     str(row.service),
-                    str(row.staff),
+                    str(row.staff or "-"),
                     row.get_status_display(),
                 ),
             )

@@ -10,11 +10,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
+from django.db.models import Q
+
 from appointments.availability import StaffCalendar, UnavailabilityReason
-from appointments.availability_queries import AvailabilityLoader
+from appointments.availability_queries import AvailabilityLoader, StaffKey
 from appointments.models import Appointment
 from appointments.outside_hours import outside_hours
+from appointments.slots import key_of
 from kaivox.businesses.models import Business
+from services.models import Service
 from staff.intervals import Range
 from staff.models import CalendarBusyTime, StaffMember, TimeOff
 
@@ -63,7 +67,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class WeekRow:
-    staff: StaffMember
+    """A person's week; without `staff` that of the appointments without any."""
+
+    staff: StaffMember | None
     cells: list[Cell]
 
 
@@ -76,23 +82,31 @@ class Week:
     last_hour: int
 
 
-def week_of(business: Business, staff: Sequence[StaffMember], monday: date) -> Week:
-    """The week from `monday` on: working hours, closures, time off, appointments not cancelled."""
+def week_of(
+    business: Business, staff: Sequence[StaffMember], monday: date, *, with_alone: bool = False
+) -> Week:
+    """The week from `monday` on: working hours, closures, time off, appointments not cancelled. With
+    `with_alone` there is a row of appointments without staff, where a service needs none."""
     days = [monday + timedelta(days=at) for at in range(7)]
     calendars, away = _staff_calendars(business, staff, days[0], days[-1])
     start, end = _bounds(business, days[0], days[-1])
-    appointments = _appointments(business, staff, start, end)
+    people: list[StaffMember | None] = list(staff)
+    services = Service.objects.for_business(business)
+    if with_alone and services.filter(needs_staff=False).exists():
+        people.append(None)
+    appointments = _appointments(business, people, start, end)
     outside = outside_hours(business, now=start, look_ahead=end - start)
     rows = []
-    for person in staff:
-        staff_calendar = calendars[person.pk]
+    for person in people:
+        key = key_of(person)
+        staff_calendar = calendars[key]
         cells = [Cell(day) for day in days]
         for cell in cells:
             cell.open = _clip("open", staff_calendar.windows, cell.day, business)
             cell.blocks = _clip("closed", staff_calendar.closed, cell.day, business, "Closed")
-            for reason, span in away.get(person.pk, ()):
+            for reason, span in away.get(key, ()):
                 cell.blocks += _clip("away", [span], cell.day, business, reason or "Time off")
-        for appointment in appointments.get(person.pk, ()):
+        for appointment in appointments.get(key, ()):
             _cell_of(appointment, cells, business, _IN_WORDS.get(outside.get(appointment.pk)))
         for cell in cells:
             cell.blocks.sort(key=lambda block: (block.start, block.end))
@@ -126,11 +140,10 @@ def _hours_of(start: int, end: int) -> Iterator[Block]:
 
 def _staff_calendars(
     business: Business, staff: Sequence[StaffMember], first: date, last: date
-) -> tuple[dict[int, StaffCalendar], dict[int, list[tuple[str, Range]]]]:
-    calendars = AvailabilityLoader(business, [person.pk for person in staff], first, last).hours(
-        first, last
-    )
-    away: dict[int, list[tuple[str, Range]]] = {}
+) -> tuple[dict[StaffKey, StaffCalendar], dict[StaffKey, list[tuple[str, Range]]]]:
+    keys = [*(person.pk for person in staff), None]
+    calendars = AvailabilityLoader(business, keys, first, last).hours(first, last)
+    away: dict[StaffKey, list[tuple[str, Range]]] = {}
     start, end = _bounds(business, first, last)
     rows = TimeOff.objects.for_business(business).overlapping(start, end)
     for row in rows.for_staff([person.pk for person in staff]):
@@ -145,13 +158,14 @@ def _staff_calendars(
 
 
 def _appointments(
-    business: Business, staff: Sequence[StaffMember], start: datetime, end: datetime
-) -> dict[int, list[Appointment]]:
+    business: Business, people: Sequence[StaffMember | None], start: datetime, end: datetime
+) -> dict[StaffKey, list[Appointment]]:
     rows = Appointment.objects.for_business(business).not_cancelled().starting_between(start, end)
-    found: dict[int, list[Appointment]] = {}
-    for row in (
-        rows.for_staff(*(person.pk for person in staff)).with_related().order_by("start_time")
-    ):
+    wanted = Q(staff__in=[person for person in people if person])
+    if None in people:
+        wanted |= Q(staff=None)
+    found: dict[StaffKey, list[Appointment]] = {}
+    for row in rows.filter(wanted).with_related().order_by("start_time"):
         found.setdefault(row.staff_id, []).append(row)
     return found
 

@@ -43,7 +43,9 @@ def calendar(request: HttpRequest) -> HttpResponse:
         day = _day(request.GET.get("day")) if person is None else None
         shown = day or _day(request.GET.get("week")) or today
         monday = shown - timedelta(days=shown.weekday())
-        week = week_of(business, [person] if person else everyone, monday)
+        week = week_of(
+            business, [person] if person else everyone, monday, with_alone=person is None
+        )
         may_book = now if _may_book(request, business) else None
         if person is not None:
             grid = columns_of_person(week, today, may_book)

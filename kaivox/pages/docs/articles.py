@@ -77,7 +77,7 @@ def _read(path: Path, _modified: int, public_url: str) -> Article:
     text = path.read_text(encoding="utf-8").replace(_DEFAULT_URL, public_url)
     title = _TITLE.search(text)
     paragraphs = [part.strip() for part in text.split("\n\n") if part.strip()]
-    summary = next((part for part in paragraphs if not part.startswith(("#", "|", "`", "<"))), "")
+    summary = next((part for part in paragraphs if not part.startswith(("#", "|", "```", "<"))), "")
     return Article(
         slug=path.relative_to(DOCS).with_suffix("").as_posix(),
         title=plain(title.group(1)) if title else path.stem.replace("_", " ").capitalize(),
@@ -88,7 +88,7 @@ def _read(path: Path, _modified: int, public_url: str) -> Article:
 
 def plain(text: str) -> str:
     """A line of Markdown as plain text."""
-    return re.sub(r"[`*]|\[([^]]*)\]\([^)]*\)", lambda match: match.group(1) or "", text)
+    return re.sub(r"[`*]", "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text))
 
 
 def _is_public(path: Path) -> bool:

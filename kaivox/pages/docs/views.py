@@ -13,10 +13,10 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.feedgenerator import Atom1Feed
-from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from kaivox import health
+from kaivox.api.compression import gzip_page
 from kaivox.api.etags import make_etag, names_etag
 from kaivox.businesses.models import Plan
 from kaivox.pages.docs import feed

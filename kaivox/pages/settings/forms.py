@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django import forms
 
-from kaivox.admin.business_forms import LinesField
+from kaivox.admin.row_fields import LinesField
 from kaivox.businesses.auth.scopes import ALL_SCOPES, KNOWN_SCOPES
 from kaivox.businesses.models import Role
 from kaivox.businesses.setting_rules import LONGEST_REMINDER_HOURS
@@ -78,7 +78,7 @@ class InvitationForm(forms.Form):
 
 
 class RoleForm(forms.Form):
-    role = forms.ChoiceField(choices=[(role, role.label.capitalize()) for role in Role])
+    role = forms.ChoiceField(choices=Role.choices)
 
 
 class EndpointForm(RulesForm):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from kaivox.admin.charts import Bar, bar_chart
+from kaivox.admin.charts import Bar, bar_chart, is_line_drawn
 from kaivox.businesses.models import Business
 from ratelimits.backends import current_limiter, of_business
 from ratelimits.models import DailyUsage
@@ -34,5 +34,6 @@ def usage_chart(business: Business, now: datetime) -> dict[str, Any]:
     return {
         "quota": quota,
         "window": window,
+        "shows_quota": is_line_drawn(bars, quota.per_day),
         "chart": bar_chart(bars, title=title, line_at=quota.per_day),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from kaivox.admin.base import DEVELOPERS, WRITERS
 from kaivox.errors import DomainError
+from kaivox.pages.browsable import json_html
 from kaivox.pages.settings.access import Member, find_or_404, member_page, page, run
 from kaivox.pages.settings.forms import EndpointForm, show_error
 from webhooks import operations as webhooks
@@ -218,7 +220,7 @@ def delivery(request: HttpRequest, member: Member, pk: str) -> HttpResponse:
         (attempt, bytes(attempt.response_body).decode("utf-8", "replace"))
         for attempt in row.attempts.order_by("number")
     ]
-    body = bytes(row.event.body).decode()
+    body = json_html.as_html(json.loads(bytes(row.event.body)))
     return page(
         request, member, "delivery", section="webhooks", delivery=row, attempts=attempts, body=body
     )

@@ -60,11 +60,12 @@ function end() {
 function ask({ block, track, minute }) {
   const form = dialog.querySelector("form");
   const { day, time, staff } = form.elements;
-  [day.value, time.value, staff.value] = [track.dataset.day, clock(minute), track.dataset.staff ?? block.dataset.staff];
+  const column = block.dataset.staff ? track.dataset : {}; // one whose service needs no staff never gets any
+  [day.value, time.value, staff.value] = [track.dataset.day, clock(minute), column.staff ?? block.dataset.staff];
   form.action = `${block.dataset.move}?next=${encodeURIComponent(location.pathname + location.search)}`;
-  const who = track.dataset.name ?? block.dataset.name;
+  const who = column.name ?? block.dataset.name;
   form.querySelector("[data-change]").textContent =
-    `${block.dataset.customer}: ${track.dataset.date}, ${time.value} with ${who}.`;
+    `${block.dataset.customer}: ${track.dataset.date}, ${time.value}${who && ` with ${who}`}.`;
   dialog.showModal();
 }
 

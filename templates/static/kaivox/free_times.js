@@ -10,7 +10,7 @@ let latest = 0;
 
 function button(slot) {
   const choice = Object.assign(document.createElement("button"), { type: "button", textContent: slot.label });
-  choice.title = `With ${slot.staff.join(", ")}`;
+  if (slot.staff.length) choice.title = `With ${slot.staff.join(", ")}`;
   choice.addEventListener("click", () => {
     [day.value, time.value] = [slot.day, slot.time];
     offer.querySelectorAll("button").forEach((one) => (one.ariaPressed = String(one === choice)));

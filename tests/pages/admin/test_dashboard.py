@@ -43,7 +43,8 @@ def troubles(business):
     Delivery.objects.update(status="exhausted")
     DailyUsage.objects.create(business=business, day=now.date(), admitted=99_000, refused=7)
     ProviderMessage.objects.create(business=business, provider="vapi", body="x", state="unreadable")
-    person = factories.make_staff(business, hours=())
+    person = factories.make_staff(business, hours=(), name="Dr. Meera Nair")
+    factories.make_busy_calendar(person, name="Hospital rota", failing_since=now)
     start = now + timedelta(days=1)
     factories.make_appointment(business, staff=person, start_time=start)
     return business
@@ -54,14 +55,15 @@ class TestAttentionItems:
         page = index_page(factories.make_user(business))
         for words in (
             "http://127.0.0.1:9/failing has been failing since",
-            "http://127.0.0.1:9/gone is off: gone (it responded 410)",
+            "http://127.0.0.1:9/gone is off: Gone (it responded 410)",
             "1 delivery failed in the last 24 hours",
             "99% of the day&#x27;s quota used, 7 requests rejected today",
             "1 message of a voice provider was unreadable",
+            "Hospital rota of Dr. Meera Nair cannot be read since",
             "is now outside working hours",
         ):
             assert words in page
-        assert page.count('<span class="kx-kind">') == 6
+        assert page.count('<span class="kx-kind">') == 7
         client = Client()
         client.force_login(factories.make_user(business))
         for part in page.split('<span class="kx-kind">')[1:]:

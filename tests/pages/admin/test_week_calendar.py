@@ -35,6 +35,33 @@ def cell_of(business, person, day=MONDAY):
     return next(cell for cell in week.rows[0].cells if cell.day == day)
 
 
+class TestWithoutStaff:
+    @pytest.fixture
+    def table(self, business):
+        service = factories.make_service(
+            business, name="Table", needs_staff=False, resource_kinds=["table"]
+        )
+        return factories.make_appointment(service=service, start_time=at(13))
+
+    @pytest.mark.parametrize("has_staff", (True, False))
+    def test_appointments_have_a_column_of_their_own(self, business, table, has_staff):
+        if has_staff:
+            factories.make_staff(business, name="Dr. Meera Nair")
+        browser = Client()
+        browser.force_login(factories.make_user(business))
+        page = browser.get(f"/admin/calendar/?day={MONDAY}").content.decode()
+        assert "<h2>Without staff</h2>" in page
+        assert f'title="13:00 {table.customer.name}, Table"' in page
+        assert 'data-staff="" data-name=""' in page
+        assert ("Dr. Meera Nair" in page) == has_staff
+        week = browser.get(f"/admin/calendar/?week={MONDAY}").content.decode()
+        assert f'title="13:00 {table.customer.name}, Table"' in week
+
+    def test_without_such_a_service_there_is_none(self, business, person):
+        rows = week_of(business, [person], MONDAY, with_alone=True).rows
+        assert [row.staff for row in rows] == [person]
+
+
 class TestWeek:
     def test_shows_hours_with_their_break(self, business, person):
         spans = [(block.start, block.end) for block in cell_of(business, person).open]

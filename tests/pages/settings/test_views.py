@@ -11,6 +11,7 @@ from django.utils import timezone
 from kaivox.businesses.members import invite_member
 from kaivox.businesses.models import ApiKey, Invitation, Membership
 from kaivox.businesses.models import AuditEntry as Audit
+from ratelimits.models import DailyUsage
 from tests import factories
 from tests.request_log.test_operations import make_entry
 from webhooks.models import Delivery, Endpoint
@@ -310,3 +311,33 @@ class TestIsolation:
     @pytest.mark.parametrize("pk", ("0", "x", "9" * 30, "1e3"))
     def test_an_invalid_id_is_not_found(self, owner, pk):
         assert owner.get(f"/settings/webhooks/{pk}").status_code == 404
+
+
+class TestLooks:
+    """What a page says where there is nothing, or where something is wrong."""
+
+    def test_an_endpoint_that_failed_is_marked_as_bad(self, business, owner):
+        for reason in ("failing", "paused"):
+            factories.make_endpoint(business, is_active=False, disabled_reason=reason)
+        for path in ("/settings", "/settings/webhooks"):
+            page = owner.get(path).content.decode()
+            assert '<span class="pill bad">Disabled: Failing' in page, path
+            assert '<span class="pill warn">Disabled: Paused by a user' in page, path
+
+    def test_the_dashed_line_is_explained_where_it_is_drawn(self, business, owner):
+        assert "Dashed" not in owner.get("/settings").content.decode()
+        usage = {"day": timezone.now().date(), "admitted": 90_000, "refused": 0}
+        DailyUsage.objects.create(business=business, **usage)
+        page = owner.get("/settings").content.decode()
+        assert "stroke-dasharray" in page
+        assert "Dashed" in page
+
+    def test_a_business_without_members_says_so(self, business):
+        superuser = as_(factories.make_user(is_superuser=True))
+        assert "No members yet" in superuser.get("/settings/members").content.decode()
+
+    def test_the_body_of_a_delivery_is_indented(self, business, owner):
+        factories.make_endpoint(business)
+        factories.make_event(business)
+        page = owner.get(f"/settings/deliveries/{Delivery.objects.get().pk}").content.decode()
+        assert re.search(r'^  <span class="nt">&quot;type&quot;</span>: ', page, re.M)
