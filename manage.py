@@ -9,11 +9,14 @@ def main() -> None:
 
     load_settings()
     from django.core.exceptions import ImproperlyConfigured
-    from django.core.management import execute_from_command_line
+    from django.core.management import CommandError, execute_from_command_line
+
+    from kaivox.db.migrated import migrated_database
 
     try:
-        execute_from_command_line(sys.argv)
-    except ImproperlyConfigured as error:
+        with migrated_database():
+            execute_from_command_line(sys.argv)
+    except (ImproperlyConfigured, CommandError) as error:
         sys.exit(f"kaivox: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -22,7 +22,7 @@ from calls.statistics import Charts, charts_of
 from calls.tool_calls import tool_calls_of
 from kaivox.admin.base import OWNERS, WRITERS, BusinessOwnedAdmin, TenantModelForm, person, roles_of
 from kaivox.admin.charts import bar_chart
-from kaivox.admin.columns import Tone, active_column, local_time, status_column
+from kaivox.admin.columns import EMPTY, Tone, active_column, local_time, status_column
 from kaivox.admin.object_actions import ObjectAction, ObjectActionsAdmin
 from kaivox.api.values import parse_id
 from kaivox.businesses.audit import record_audit
@@ -144,22 +144,22 @@ class CallAdmin(BusinessOwnedAdmin):
     @admin.display(description="appointment")
     def booking(self, call: Call) -> str | SafeString:
         if call.appointment_id is None:
-            return "none"
+            return EMPTY
         url = reverse("admin:appointments_appointment_change", args=[call.appointment_id])
         return format_html('<a href="{}">Appointment {}</a>', url, call.appointment_id)
 
     @admin.display(description="sentiment")
     def mood(self, call: Call) -> str:
         if not call.sentiment:
-            return "not known"
+            return "Not known"
         by = "its provider" if call.sentiment_source == "provider" else call.sentiment_source
         score = "" if call.sentiment_score is None else f" ({call.sentiment_score:+.2f})"
-        return f"{call.sentiment}{score}, says {by}"
+        return f"{call.get_sentiment_display()}{score}, says {by}"
 
     @admin.display(description="recording")
     def recording(self, call: Call) -> str | SafeString:
         if not call.recording_url:
-            return "none"
+            return EMPTY
         return format_html('<a href="{0}" rel="noreferrer">{0}</a>', call.recording_url)
 
     @admin.display(description="conversation")

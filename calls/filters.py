@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Q
+
 from calls.models import CallOutcome, CallStatus, Direction, Provider, Sentiment
 from customers.models import Customer
 from customers.phones import to_e164
@@ -36,8 +38,9 @@ class ProviderCallIdFilter(TextFilter):
     """The voice provider's own id of the call."""
 
     def narrow(self, qs: Any, value: str) -> Any:
-        # The unique index has the provider between business and id.
-        return qs.filter(provider__in=Provider.values, provider_call_id=value)
+        # The unique index has the provider between business and id; imports have one of their own.
+        known = Q(provider__in=Provider.values)
+        return qs.filter(known | ~known, provider_call_id=value)
 
 
 class Mentions(TextFilter):

@@ -18,7 +18,9 @@ class CallSerializer(ReadSerializer):
     field_scopes = {"customer_name": "customers:read"}
 
     id = serializers.IntegerField()
-    provider = serializers.ChoiceField(choices=Provider.choices)
+    provider = serializers.CharField(
+        help_text=f"One of {', '.join(Provider.values)}, or the name that an import gave."
+    )
     provider_call_id = serializers.CharField()
     direction = serializers.ChoiceField(choices=Direction.choices)
     status = serializers.ChoiceField(choices=CallStatus.choices)

@@ -98,18 +98,18 @@ class Environment:
         found = [item.strip() for item in self.text(name, "").split(",") if item.strip()]
         return found or list(default or [])
 
-    def seconds(self, name: str, default: list[float]) -> list[float]:
+    def seconds(self, name: str, default: list[float], *, at_most: int) -> list[float]:
         """Durations in seconds, 0 to 86,400, separated by commas: `30,300,3600`."""
-        raw = self.items(name)
+        raw = self.text(name, "")
         if not raw:
             return default
         try:
-            waits = [float(item) for item in raw]
+            waits = [float(item) for item in raw.split(",")]
         except ValueError:
             waits = []
-        if not waits or not all(0 <= wait <= 86_400 for wait in waits):
+        if not 1 <= len(waits) <= at_most or not all(0 <= wait <= 86_400 for wait in waits):
             raise ImproperlyConfigured(
-                f"{name} is {self.variables[name]!r}: write seconds separated by commas, "
+                f"{name} is {raw!r}: write one to {at_most} numbers of seconds separated by commas, "
                 "like 30,300,3600."
             )
         return waits

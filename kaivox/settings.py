@@ -377,7 +377,7 @@ CELERY_TIMEZONE = "UTC"
 
 # --- Webhooks --------------------------------------------------------------------------------
 
-WEBHOOK_RETRY_SCHEDULE = env.seconds("WEBHOOK_RETRY_SCHEDULE", [30, 300, 3600])
+WEBHOOK_RETRY_SCHEDULE = env.seconds("WEBHOOK_RETRY_SCHEDULE", [30, 300, 3600], at_most=3)
 WEBHOOK_ALLOW_PRIVATE = env.flag("WEBHOOK_ALLOW_PRIVATE", default=EMBEDDED)
 # Where private receivers are allowed, plain http and any port are too, unless set explicitly.
 WEBHOOK_HTTPS_ONLY = env.flag("WEBHOOK_HTTPS_ONLY", default=not WEBHOOK_ALLOW_PRIVATE)

@@ -53,8 +53,8 @@ def check_cost(
 
 def _slowness() -> float:
     """How many times longer than on an idle core known work takes at this moment; at least 1."""
-    taken = min(cpu_seconds(_known_work) for _ in range(2))
-    return max(1.0, taken / _IDLE_SECONDS)
+    spent = min(cpu_seconds(_known_work) for _ in range(2))
+    return max(1.0, spent / _IDLE_SECONDS)
 
 
 def _known_work() -> None:

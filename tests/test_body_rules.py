@@ -14,6 +14,9 @@ from tests.test_hostile import at, whole_body
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
+CHANGES = [route for route in routes() if route.method == "PATCH"]
+
+
 @pytest.fixture
 def mine(business):
     return make_world(business)
@@ -117,6 +120,19 @@ class TestWholeObject:
         response = client.patch(url, shown | {field: "changed"})
         assert response.status_code == 200, response.content
         assert response.json()["data"][field] == "changed"
+
+    @pytest.mark.parametrize("route", CHANGES, ids=str)
+    def test_can_be_sent_back_as_it_is(self, client, mine, route):
+        """Also after each field has been cleared that can be: what is stored then is shown, and accepted."""
+        url = at(route, mine)
+        needed = {"expires_in_seconds": 300} if "/holds/" in url else {}
+        read = url.removesuffix("/status")
+        for field in ["", *fields_of("PATCH", route.path)[0]]:
+            if field and client.patch(url, {**needed, field: None}).status_code != 200:
+                continue
+            shown = client.get(read).json()["data"]
+            response = client.patch(url, shown | needed)
+            assert response.status_code == 200, (field, response.content)
 
     @pytest.mark.parametrize("kind", ("customer", "appointment", "webhook"))
     def test_with_another_read_only_value_is_an_error(self, client, mine, kind):

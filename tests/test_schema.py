@@ -10,7 +10,6 @@ import json
 import re
 import time
 from datetime import timedelta
-from itertools import combinations
 from pathlib import Path
 
 import drf_spectacular.validation
@@ -175,13 +174,6 @@ class TestDocument:
                 options = [*part.get("oneOf", ()), *part.get("anyOf", ())]
                 assert all("$ref" in one or one["type"] == "null" for one in options), (name, field)
 
-    def test_has_no_url_of_two_paths(self, generated):
-        """`/appointments/{id}/status` and `/appointments/holds/{id}`: an id is a number, `holds` and
-        `status` are none."""
-        paths = {path: segments(path, item) for path, item in generated[0]["paths"].items()}
-        for (one, left), (other, right) in combinations(paths.items(), 2):
-            assert len(left) != len(right) or not all(map(overlap, left, right)), (one, other)
-
     def test_has_no_component_that_is_not_used(self, generated):
         copied = copy.deepcopy(generated[0])
         drop_unused(copied)
@@ -317,6 +309,11 @@ class TestServing:
         assert response["Content-Type"] == "application/json; charset=utf-8"
         assert response.json()["openapi"] == "3.1.0"
 
+    @pytest.mark.parametrize("query", ("", "?version=3.0", "?format=yaml"))
+    def test_has_a_head(self, query):
+        head, whole = (ask(f"/api/schema{query}") for ask in (Client().head, Client().get))
+        assert (head.status_code, head["ETag"], head.content) == (200, whole["ETag"], b"")
+
     @pytest.mark.parametrize("asked", ({"format": "yaml"}, {}))
     def test_is_yaml_where_asked(self, asked):
         accept = {} if asked else {"Accept": "application/yaml"}
@@ -332,22 +329,6 @@ class TestServing:
         for response in (Client().post("/api/schema"), Client().get("/api/schema?format=exe")):
             assert response.json()["success"] is False
             assert response.status_code in (405, 406)
-
-
-def segments(path, item):
-    """Of each segment of a path: the pattern of what it matches, and one such text."""
-    of_types = {"integer": (r"\d+", "1"), "string": ("[^/]+", "text")}
-    parameters = [one for operation in item.values() for one in operation["parameters"]]
-    variables = {
-        f"{{{one['name']}}}": of_types[one["schema"]["type"]]
-        for one in map(documented.resolve, parameters)
-        if one["in"] == "path"
-    }
-    return [variables.get(part, (re.escape(part), part)) for part in path.split("/")]
-
-
-def overlap(one, other):
-    return bool(re.fullmatch(one[0], other[1]) or re.fullmatch(other[0], one[1]))
 
 
 def subclasses(kind):

@@ -19,7 +19,9 @@ CUSTOMERS = f"{API}/customers"
 
 
 class TestForm:
-    @pytest.mark.parametrize("accept", (JAVA, BROWSER, "text/html", "text/html, */*;q=0.1"))
+    @pytest.mark.parametrize(
+        "accept", (JAVA, BROWSER, "text/html", "application/xhtml+xml", "text/html, */*;q=0.1")
+    )
     def test_a_caller_with_a_key_gets_json(self, client, api_key, accept):
         bearer = {"Authorization": f"Bearer {api_key}"}
         for response in (
@@ -42,6 +44,11 @@ class TestForm:
         browser.force_login(factories.make_user(business))
         page = browser.get(CUSTOMERS, headers={"Accept": "text/html"})
         assert (page.status_code, page["Content-Type"]) == (200, "text/html; charset=utf-8")
+
+    def test_an_empty_format_is_called_empty(self, client):
+        response = client.get("/api/v1/services?format=")
+        assert response.status_code == 406
+        assert response.json()["message"].startswith("The format is empty.")
 
     def test_a_list_can_still_be_csv(self, client):
         accept = {"Accept": "text/csv, text/html;q=0.5"}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hmac
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
 from calls.call_report import MAX_CALL, NotJson, UnparsableMessage
-from kaivox.api.parsers import InvalidJson, decode_object
+from kaivox.api.parsers import UNSTORABLE_TEXT, InvalidJson, decode_object
 
 # Neither can be stored; a provider's text is stored without them rather than rejected.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -37,7 +37,8 @@ class Incoming:
         return token.strip() if scheme.lower() == "bearer" else ""
 
     def json(self, *, bounded: bool = False) -> dict[str, Any]:
-        """The body as an object; `bounded`: decoded as bodies of the API are.
+        """The body as an object; `bounded`: decoded as bodies of the API are, which rejects text that
+        cannot be stored. It is left out of others' messages.
 
         Raises UnparsableMessage.
         """
@@ -49,7 +50,11 @@ class Incoming:
             raise NotJson(f"Not JSON: {error}"[:300]) from error
         if not isinstance(value, dict):
             raise NotJson("Not a JSON object.")
-        return dict(_storable(value)) if _UNSTORABLE_ESCAPE.search(self.body) else value
+        if not _UNSTORABLE_ESCAPE.search(self.body):
+            return value
+        if bounded and (path := next(_unstorable(value, ""), None)):
+            raise UnparsableMessage(f"{path}: {UNSTORABLE_TEXT}", errors={path: [UNSTORABLE_TEXT]})
+        return dict(_storable(value))
 
     def form(self) -> dict[str, str]:
         """Form fields, or those of a flat JSON object. Raises UnparsableMessage."""
@@ -63,6 +68,20 @@ class Incoming:
             return parse_qsl(text, keep_blank_values=True, max_num_fields=1000, errors="replace")
         except ValueError as error:
             raise UnparsableMessage("Not a form.") from error
+
+
+def _unstorable(value: Any, path: str) -> Iterator[str]:
+    """The path of each text that cannot be stored, like `transcript.3.text`; of a name that of its object."""
+    if isinstance(value, str) and _UNSTORABLE.search(value):
+        yield path
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if _UNSTORABLE.search(name):
+                yield path or "name"
+            yield from _unstorable(item, f"{path}.{name}".strip("."))
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from _unstorable(item, f"{path}.{place}")
 
 
 def _storable(value: Any) -> Any:

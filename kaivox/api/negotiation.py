@@ -14,13 +14,15 @@ from rest_framework.request import Request
 
 Chosen = tuple[BaseRenderer, str]
 _PAGE: Final = "text/html"
+_XHTML: Final = "application/xhtml+xml"
 
 
 class UnknownFormat(NotAcceptable):
     """`?format=exe`. `errors` names the parameter."""
 
     def __init__(self, wanted: str, known: Sequence[str]) -> None:
-        super().__init__(f"There is no format {wanted[:20]!r} here. Ask for {' or '.join(known)}.")
+        message = f"There is no format {wanted[:20]!r} here." if wanted else "The format is empty."
+        super().__init__(f"{message} Ask for {' or '.join(known)}.")
         self.errors = {"format": [f"Choose of: {', '.join(known)}."]}
 
 
@@ -54,10 +56,9 @@ class JsonFirstNegotiation(BaseContentNegotiation):
         # max() returns the first of equals, and renderers are listed in our order of preference.
         best = max(candidates, key=lambda renderer: _weight(ranges, renderer.media_type))
         if not _weight(ranges, best.media_type):
-            if any(_weight(ranges, item.media_type) for item in renderers):
-                return renderers[0], renderers[
-                    0
-                ].media_type  # only a page was acceptable, and no browser asked
+            # Only a page is acceptable, and no browser asks.
+            if any(_weight(ranges, page) for page in (_PAGE, _XHTML)):
+                return renderers[0], renderers[0].media_type
             known = ", ".join(renderer.media_type for renderer in renderers)
             raise NotAcceptable(f"Nothing that Accept names is served here. There is: {known}.")
         return best, best.media_type
@@ -76,7 +77,7 @@ def _is_browser(request: Request, ranges: dict[str, float]) -> bool:
     # Not `request.auth`: where authentication failed it would fail again.
     if isinstance(getattr(request, "_authenticator", None), SessionAuthentication):
         return True
-    return "application/xhtml+xml" in ranges and not _has_key_in_header(request.META)
+    return _XHTML in ranges and not _has_key_in_header(request.META)
 
 
 def _has_key_in_header(meta: Mapping[str, Any]) -> bool:

@@ -125,6 +125,9 @@ def unseal(token: str) -> str:
     """The text of `token`. Raises ValueError where it was not made here or was changed."""
     padded = token + "=" * (-len(token) % 4)
     sealed = base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True)
+    # base64 has several spellings of the same bytes.
+    if base64.urlsafe_b64encode(sealed).decode().rstrip("=") != token:
+        raise ValueError("The token was changed.")
     for secret_key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
         try:
             return _cipher(secret_key).decrypt(sealed, None).decode()

@@ -23,7 +23,7 @@ MAX_CONTAINERS = 10_000  # objects and arrays in all
 # Neither can be stored: PostgreSQL has no NUL in text, and a lone surrogate has no UTF-8.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
-_UNSTORABLE_TEXT = "A text holds a NUL character or half a surrogate pair."
+UNSTORABLE_TEXT = "A text holds a NUL character or half a surrogate pair."
 
 
 class InvalidJson(ParseError):
@@ -142,7 +142,7 @@ def _check(body: dict[str, Any], *, has_escapes: bool) -> None:
             if is_list and len(container) > MAX_ITEMS:
                 raise InvalidJson(f"An array has more than {MAX_ITEMS:,} items.")
             if not is_list and has_escapes and any(map(has_unstorable, container)):
-                raise InvalidJson(_UNSTORABLE_TEXT)
+                raise InvalidJson(UNSTORABLE_TEXT)
             for value in container if is_list else container.values():
                 kind = type(value)
                 if kind is dict or kind is list:
@@ -150,7 +150,7 @@ def _check(body: dict[str, Any], *, has_escapes: bool) -> None:
                         below.append(value)
                 elif kind is str:
                     if has_escapes and has_unstorable(value):
-                        raise InvalidJson(_UNSTORABLE_TEXT)
+                        raise InvalidJson(UNSTORABLE_TEXT)
                 elif kind is float and isinf(value):  # 1e999
                     raise InvalidJson("The body holds a number that is too large.")
         if not below:

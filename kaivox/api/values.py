@@ -25,7 +25,7 @@ LAST_INSTANT: Final = datetime(2200, 1, 1, tzinfo=UTC)
 # RFC 3339, also without seconds, and its basic form. A `+` that was not escaped in a URL arrives as
 # a space.
 _INSTANT: Final = re.compile(
-    r"(\d{4})(-?)(\d\d)\2(\d\d)[Tt ](\d\d)(:?)(\d\d)(?:\6(\d\d)(?:[.,](\d{1,9}))?)?"
+    r"(\d{4})(-?)(\d\d)\2(\d\d)[Tt ](\d\d)(:?)(\d\d)(?:\6(\d\d)(?:[.,](\d{1,30}))?)?"
     r"(?: ?([Zz])| ?([+-])(\d\d)(?::?(\d\d))?| (\d\d)(?::?(\d\d))?)?",
     re.ASCII,
 )

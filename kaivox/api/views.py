@@ -117,6 +117,7 @@ class ApiView(APIView):
         """Rejects unknown parameters. A list leaves this to its filters."""
         self.query = {}
         name = getattr(self, "action", None) or str(request.method).lower()
+        name = "get" if name == "head" else name
         serializer_class = self.query_serializers.get(name)
         known = serializer_class._declared_fields if serializer_class else {}
         reject_unknown_parameters(request, known)

@@ -101,13 +101,19 @@ class BusinessViewSet(ApiView, GenericViewSet[Any]):
             super().validate_query(request)
 
     def body(
-        self, serializer_class: type[WriteSerializer], *, partial: bool = False, change: Any = None
+        self,
+        serializer_class: type[WriteSerializer],
+        *,
+        partial: bool | None = None,
+        change: Any = None,
     ) -> Any:
         """The validated body; `change`: the row that a PATCH changes, whose read-only fields may be
-        sent back. Raises ValidationError by field."""
+        sent back. `partial`: whether required fields may be left out; by default those of a PATCH may.
+        Raises ValidationError by field."""
         context = {"business": self.business}
         if change is not None:
-            partial, context["shown"] = True, lambda: self.render(change)
+            context["shown"] = lambda: self.render(change)
+        partial = change is not None if partial is None else partial
         serializer = serializer_class(data=self.request.data, partial=partial, context=context)
         serializer.is_valid(raise_exception=True)
         return serializer.validated_data

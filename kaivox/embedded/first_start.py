@@ -20,7 +20,7 @@ from kaivox.demo.catalogue import BUSINESSES
 from kaivox.demo.seed import seed_demo
 
 ADMINISTRATOR: Final = "admin"
-KEY_NAME: Final = "make up"
+KEY_NAME: Final = "Demo"
 
 
 def seed_demo_once(*, now: datetime) -> None:

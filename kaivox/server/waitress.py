@@ -112,6 +112,8 @@ def options() -> dict[str, Any]:
         "outbuf_high_watermark": MAX_UNREAD,
         "max_request_header_size": MAX_HEADERS,
         "max_request_body_size": MAX_BODY,
+        # As with gunicorn, `kaivox.businesses.auth.client_ip` decides by TRUSTED_PROXIES what to believe.
+        "clear_untrusted_proxy_headers": False,
         "ident": None,
     }
 

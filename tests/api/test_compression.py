@@ -37,6 +37,17 @@ def test_more_than_a_kilobyte_is_compressed(client, many):
     assert "Content-Encoding" not in plain
 
 
+@pytest.mark.parametrize(
+    ("accepted", "is_compressed"),
+    (("gzip;q=0", False), ("identity, gzip; q=0.000", False), ("br, gzip;q=0.5", True)),
+)
+def test_a_client_may_refuse_it(client, many, accepted, is_compressed):
+    for url in (URL, "/docs/search.json"):
+        response = client.get(url, headers={"Accept-Encoding": accepted})
+        assert ("Content-Encoding" in response) is is_compressed, url
+        assert "Accept-Encoding" in response["Vary"]
+
+
 @pytest.mark.parametrize("form", ("csv", "ndjson"))
 def test_whole_lists_too(client, many, form):
     plain = b"".join(client.get(f"{URL}?format={form}").streaming_content)

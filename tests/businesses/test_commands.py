@@ -130,6 +130,8 @@ class TestUnmigratedDatabase:
             ("issue_api_key", "--business", "smile-dental", "--name", "X"),
             ("add_webhook", "--business", "smile-dental", "--url", "http://127.0.0.1:9/"),
             ("seed_demo",),
+            ("createsuperuser", "--noinput", "--username", "ada", "--email", "ada@example.com"),
+            ("rotate_secret_key",),
         ),
         ids=lambda arguments: arguments[0],
     )

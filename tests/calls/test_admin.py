@@ -86,7 +86,7 @@ class TestCallPages:
             f"Appointment {appointment.pk}",
             "call.completed",
             "http://127.0.0.1:9/hook",
-            "positive (+0.50)",
+            "Positive (+0.50)",
             "rec.example.com",
         ):
             assert part in shown, part
@@ -94,7 +94,7 @@ class TestCallPages:
     def test_one_says_what_is_not_known(self, browser, business):
         call = make_call(business, from_number="", sentiment="")
         shown = browser.get(page("call_change", call.pk)).content.decode()
-        for part in ("withheld", "not known", "No transcript."):
+        for part in ("withheld", "Not known", "No transcript."):
             assert part in shown, part
 
     def test_no_role_changes_a_call(self, browser, business):

@@ -25,7 +25,7 @@ def file(tmp_path):
         "{broken",
         json.dumps(payload | {"call_id": "3", "from_number": None, "status": "missed"}),
         json.dumps(payload | {"call_id": "4", "duration_seconds": -1}),
-        json.dumps(payload | {"call_id": "5", "provider": "zoom"}),
+        json.dumps(payload | {"call_id": "5", "provider": "Zoom 5"}),
     ]
     path = tmp_path / "calls.jsonl"
     path.write_text("\n".join(lines))
@@ -91,6 +91,23 @@ class TestImportCalls:
         path.write_text(json.dumps(payload))
         call_command("import_calls", str(path), business=business.slug)
         assert "1 calls imported, 0 lines skipped." in capsys.readouterr().out
+
+    def test_takes_calls_of_a_source_of_its_own(self, client, business, tmp_path):
+        payload = json.loads(sample("kaivox_completed.json")[0]) | {"provider": "old-crm"}
+        path = tmp_path / "calls.jsonl"
+        path.write_text(json.dumps(payload))
+        call_command("import_calls", str(path), business=business.slug)
+        [call] = client.get("/api/v1/calls?provider_call_id=eng-1").json()["data"]
+        assert call["provider"] == "old-crm"
+
+    @pytest.mark.parametrize("name", ("Old CRM", "x" * 13, "é"))
+    def test_names_the_providers_where_it_takes_none(self, business, tmp_path, name, capsys):
+        payload = json.loads(sample("kaivox_completed.json")[0]) | {"provider": name}
+        path = tmp_path / "calls.jsonl"
+        path.write_text(json.dumps(payload))
+        with pytest.raises(CommandError):
+            call_command("import_calls", str(path), business=business.slug)
+        assert "Write one of kaivox, twilio, vobiz, vapi, retell" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         "line",

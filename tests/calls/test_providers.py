@@ -326,9 +326,15 @@ class TestOwnEngine:
         post("kaivox", json.dumps(payload | {"from_number": "Anonymous"}).encode())
         assert (Call.objects.get().from_number, Customer.objects.count()) == ("", 0)
 
-    def test_may_send_nul_bytes_and_lone_surrogates(self):
-        body = sample("kaivox_completed.json")[0].replace(
-            b"Tuesday at ten", rb"\u0000Tue\ud800sday"
-        )
-        assert post("kaivox", body).status_code == 200
-        assert Call.objects.get().summary == "Booked a cleaning for Tuesday."
+    @pytest.mark.parametrize("character", (rb"\u0000", rb"\ud800"))
+    @pytest.mark.parametrize(
+        ("text", "field"),
+        ((b"Tuesday at ten.", "summary"), (b"how can I help", "transcript.0.text")),
+    )
+    def test_gets_an_error_for_text_that_cannot_be_stored(self, character, text, field):
+        whole = sample("kaivox_completed.json")[0]
+        assert text in whole
+        response = post("kaivox", whole.replace(text, character + text, 1))
+        assert response.status_code == 422
+        assert list(response.json()["errors"]) == [field]
+        assert not Call.objects.exists()

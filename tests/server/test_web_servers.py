@@ -80,6 +80,7 @@ def server(tmp_path_factory):
         "HOST": "127.0.0.1",
         "WEB_PROCESSES": "2",
         "WEB_THREADS": "2",
+        "METRICS_ALLOWED": "127.0.0.0/8",
     }
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -96,6 +97,13 @@ def server(tmp_path_factory):
     finally:
         process.terminate()
         process.wait(timeout=30)
+
+
+@pytest.mark.parametrize(("header", "status"), ((b"", 200), (b"X-Forwarded-For: 8.8.8.8\r\n", 404)))
+def test_metrics_are_hidden_from_a_proxy_that_is_not_trusted(server, header, status):
+    """The server must pass the header on: without it, the request would be one of this machine."""
+    request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + header
+    assert server.answer(request + b"\r\n")[0] == status
 
 
 class TestRejectedRequests:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from calls.call_report import UnparsableMessage
-from calls.models import Provider
+from calls.models import MAX_PROVIDER, Provider
 from calls.operations import ingest_call
 from calls.providers.incoming import Incoming
 from calls.providers.kaivox import report_of
@@ -22,12 +23,13 @@ from kaivox.businesses.management.businesses import business_with_slug
 from kaivox.businesses.models import Business
 
 _WIDTH = 30
+_PROVIDER = re.compile(rf"[a-z0-9_-]{{1,{MAX_PROVIDER}}}", re.ASCII)
 
 
 class Command(BaseCommand):
     help = (
         "Imports calls in the format of POST /voice/kaivox (docs/voice.md), one a line. A line may "
-        "name another `provider`. A bad line is reported with its number and skipped. What is here "
+        "name another `provider`, also one of its own. A bad line is reported with its number and skipped. What is here "
         "already stays as it is: importing a file twice changes nothing."
     )
 
@@ -92,7 +94,11 @@ def _import_line(business: Business, line: bytes) -> None:
     provider = payload.pop("provider", None)
     if provider is None or provider == "":  # left out, as with every optional field
         provider = Provider.KAIVOX
-    if provider not in Provider.values:
-        raise UnparsableMessage(f"provider: {json.dumps(provider)[:40]} is not a known provider.")
+    if not isinstance(provider, str) or not _PROVIDER.fullmatch(provider):
+        known = ", ".join(Provider.values)
+        raise UnparsableMessage(
+            f"provider: {json.dumps(provider)[:40]}. Write one of {known}, or a name of your own: "
+            f"at most {MAX_PROVIDER} lower-case letters, digits, _ and -."
+        )
     report = report_of(payload)
     ingest_call(business=business, provider=provider, report=report, now=timezone.now())

@@ -84,8 +84,18 @@ class EnvelopeSchema(AutoSchema):
         described = get_doc(getattr(self.view, action, None)) if action else ""
         if described:
             return str(re.split(r"(?<=[a-z`)])[.:;]\s|\n\n", described, maxsplit=1)[0]).rstrip(".")
-        words = self.get_operation_id().split("_")
-        return " ".join([words[0].capitalize(), *words[1:]])
+        verb, *words = self.get_operation_id().split("_")
+        if action == "retrieve":
+            words = ["an" if words[0][0] in "aeiou" else "a", *words]
+        return " ".join([verb.capitalize(), *words])
+
+    def get_description(self) -> str:  # type: ignore[override]
+        described = str(super().get_description())
+        # The second paragraph of a view's docstring is about its list.
+        is_of_view = getattr(self.view, "action", None) == "retrieve" and described == get_doc(
+            self.view.__class__
+        )
+        return described.partition("\n\n")[0] if is_of_view else described
 
     def get_auth(self) -> list[Schema]:
         return components.SECURITY if self.view.get_permissions() else []
