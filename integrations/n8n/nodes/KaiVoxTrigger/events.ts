@@ -17,6 +17,8 @@ export const EVENTS: INodePropertyOptions[] = [
 	{ name: 'Customer Created', value: 'customer.created' },
 	{ name: 'Customer Erased', value: 'customer.erased' },
 	{ name: 'Customer Updated', value: 'customer.updated' },
+	{ name: 'Resource Removed', value: 'resource.removed' },
+	{ name: 'Resource Updated', value: 'resource.updated' },
 	{ name: 'Service Updated', value: 'service.updated' },
 	{ name: 'Staff Updated', value: 'staff.updated' },
 	{ name: 'Waitlist Offered', value: 'waitlist.offered' },

@@ -15,6 +15,8 @@ import type {
   CustomerCreatedEvent,
   CustomerErasedEvent,
   CustomerUpdatedEvent,
+  ResourceRemovedEvent,
+  ResourceUpdatedEvent,
   ServiceUpdatedEvent,
   StaffUpdatedEvent,
   WaitlistOfferedEvent,
@@ -35,6 +37,8 @@ export type WebhookEvent =
   | CustomerUpdatedEvent
   | CustomerErasedEvent
   | ServiceUpdatedEvent
+  | ResourceUpdatedEvent
+  | ResourceRemovedEvent
   | StaffUpdatedEvent
   | ClosureCreatedEvent
   | ClosureRemovedEvent

@@ -269,12 +269,7 @@ export class CallsResource {
     return new Changes(this.#transport, "/calls", { ...filters }, updatedSince);
   }
 
-  /**
-   * Calls that the voice engine took, with what came of them. A single call has its transcript.
-   *
-   * Of more than 10,000 calls, a `search` for words that are in thousands of them is not counted to
-   * the end: `total` is then null, beside a `total_at_least`. `next_cursor` leads through all of them.
-   */
+  /** Calls that the voice engine took, with what came of them. A single call has its transcript. */
   get(id: number, options: RequestOptions = {}): Promise<CallWithTranscript> {
     return this.#transport.object({ method: "GET", path: `/calls/${encodeURIComponent(id)}` }, options);
   }
@@ -459,7 +454,7 @@ export class ResourcesResource {
   }
 
   /**
-   * Studios, chairs, tables and machines that services require beside a member of staff.
+   * Studios, chairs, tables and machines that services require beside a member of staff, or instead.
    *
    * The list has the active ones; send `is_active=false` or `is_active=all` for others.
    */
@@ -482,11 +477,7 @@ export class ResourcesResource {
     return this.#transport.object({ method: "POST", path: "/resources", body: { ...params } }, options);
   }
 
-  /**
-   * Studios, chairs, tables and machines that services require beside a member of staff.
-   *
-   * The list has the active ones; send `is_active=false` or `is_active=all` for others.
-   */
+  /** Studios, chairs, tables and machines that services require beside a member of staff, or instead. */
   get(id: number, options: RequestOptions = {}): Promise<Resource> {
     return this.#transport.object({ method: "GET", path: `/resources/${encodeURIComponent(id)}` }, options);
   }
@@ -593,22 +584,19 @@ export class ServicesResource {
 
   /**
    * Add a service: `name` and `duration_minutes`. It can be booked once a member of staff
-   * offers it (`service_ids` of `/staff`).
+   * offers it (`service_ids` of `/staff`); with `needs_staff: false` once there is a resource of each
+   * of its `resource_kinds`.
    */
   create(params: CreateServiceParams, options: RequestOptions = {}): Promise<Service> {
     return this.#transport.object({ method: "POST", path: "/services", body: { ...params } }, options);
   }
 
-  /**
-   * Services: their duration, their price and who offers them.
-   *
-   * The list has the active ones; send `is_active=false` or `is_active=all` for others.
-   */
+  /** Services: their duration, their price and who offers them. */
   get(id: number, options: RequestOptions = {}): Promise<Service> {
     return this.#transport.object({ method: "GET", path: `/services/${encodeURIComponent(id)}` }, options);
   }
 
-  /** Change a service. Appointments that exist keep their duration, buffers and price. */
+  /** Change a service. Appointments that exist keep their duration, buffers, price and staff. */
   update(id: number, params: UpdateServiceParams = {}, options: RequestOptions = {}): Promise<Service> {
     return this.#transport.object({ method: "PATCH", path: `/services/${encodeURIComponent(id)}`, body: { ...params } }, options);
   }
@@ -666,11 +654,7 @@ export class StaffResource {
     return this.#transport.object({ method: "POST", path: "/staff", body: { ...params } }, options);
   }
 
-  /**
-   * Members of staff: the services they offer, when they work and when they are away.
-   *
-   * The list has the active ones; send `is_active=false` or `is_active=all` for others.
-   */
+  /** Members of staff: the services they offer, when they work and when they are away. */
   get(id: number, options: RequestOptions = {}): Promise<Staff> {
     return this.#transport.object({ method: "GET", path: `/staff/${encodeURIComponent(id)}` }, options);
   }
@@ -790,11 +774,7 @@ export class WaitlistResource {
     return this.#transport.object({ method: "POST", path: "/waitlist", body: { ...params } }, options);
   }
 
-  /**
-   * Customers who wait for a time that is not free yet.
-   *
-   * A freed time is held for the first who fits, and the event `waitlist.offered` reports it.
-   */
+  /** Customers who wait for a time that is not free yet. */
   get(id: number, options: RequestOptions = {}): Promise<WaitlistEntry> {
     return this.#transport.object({ method: "GET", path: `/waitlist/${encodeURIComponent(id)}` }, options);
   }

@@ -21,6 +21,8 @@ from kaivox._generated.models import (
     CustomerErasedEvent,
     CustomerUpdatedEvent,
     Event,
+    ResourceRemovedEvent,
+    ResourceUpdatedEvent,
     ServiceUpdatedEvent,
     StaffUpdatedEvent,
     WaitlistOfferedEvent,
@@ -42,6 +44,8 @@ __all__ = [
     "CustomerErasedEvent",
     "CustomerUpdatedEvent",
     "Event",
+    "ResourceRemovedEvent",
+    "ResourceUpdatedEvent",
     "ServiceUpdatedEvent",
     "StaffUpdatedEvent",
     "WaitlistOfferedEvent",
@@ -64,6 +68,8 @@ WebhookEvent = (
     | CustomerCreatedEvent
     | CustomerErasedEvent
     | CustomerUpdatedEvent
+    | ResourceRemovedEvent
+    | ResourceUpdatedEvent
     | ServiceUpdatedEvent
     | StaffUpdatedEvent
     | WaitlistOfferedEvent
@@ -85,6 +91,8 @@ _BY_TYPE: Final[Mapping[str, type[WebhookEvent]]] = {
     "customer.updated": CustomerUpdatedEvent,
     "customer.erased": CustomerErasedEvent,
     "service.updated": ServiceUpdatedEvent,
+    "resource.updated": ResourceUpdatedEvent,
+    "resource.removed": ResourceRemovedEvent,
     "staff.updated": StaffUpdatedEvent,
     "closure.created": ClosureCreatedEvent,
     "closure.removed": ClosureRemovedEvent,

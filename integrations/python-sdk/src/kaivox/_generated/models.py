@@ -58,6 +58,8 @@ __all__ = [
     "Quota",
     "RecoverWebhookData",
     "Resource",
+    "ResourceRemovedEvent",
+    "ResourceUpdatedEvent",
     "Series",
     "SeriesDetail",
     "SeriesPreview",
@@ -93,7 +95,7 @@ class Meta(Model):
 
 
 class Appointment(Model):
-    """A customer's time with a member of staff."""
+    """A customer's time with a member of staff, or with resources alone."""
 
     __slots__ = ()
 
@@ -123,13 +125,13 @@ class Appointment(Model):
         return self._data["service"]
 
     @property
-    def staff_id(self) -> int:
-        """Id of the member of staff."""
+    def staff_id(self) -> int | None:
+        """Null where the service needs no staff."""
         return self._data["staff_id"]
 
     @property
-    def staff_name(self) -> str:
-        """Name of the member of staff."""
+    def staff_name(self) -> str | None:
+        """Name of the member of staff, if there is one."""
         return self._data["staff_name"]
 
     @property
@@ -259,13 +261,13 @@ class Hold(Model):
         return self._data["service"]
 
     @property
-    def staff_id(self) -> int:
-        """Id of the member of staff."""
+    def staff_id(self) -> int | None:
+        """Null where the service needs no staff."""
         return self._data["staff_id"]
 
     @property
-    def staff_name(self) -> str:
-        """Name of the member of staff."""
+    def staff_name(self) -> str | None:
+        """Name of the member of staff, if there is one."""
         return self._data["staff_name"]
 
     @property
@@ -371,13 +373,13 @@ class GroupedAppointment(Model):
         return self._data["service"]
 
     @property
-    def staff_id(self) -> int:
-        """Id of the member of staff."""
+    def staff_id(self) -> int | None:
+        """Null where the service needs no staff."""
         return self._data["staff_id"]
 
     @property
-    def staff_name(self) -> str:
-        """Name of the member of staff."""
+    def staff_name(self) -> str | None:
+        """Name of the member of staff, if there is one."""
         return self._data["staff_name"]
 
     @property
@@ -554,7 +556,7 @@ class SlotStaff(Model):
 
 
 class Slot(Model):
-    """A time that can be booked with any of `staff`."""
+    """A time that can be booked with any of `staff`; without staff where the service needs none."""
 
     __slots__ = ()
 
@@ -580,7 +582,7 @@ class Slot(Model):
 
     @property
     def staff(self) -> list[SlotStaff]:
-        """Members of staff who are free."""
+        """Members of staff who are free; empty where the service needs none."""
         return [SlotStaff(item) for item in self._data["staff"]]
 
     @property
@@ -673,13 +675,13 @@ class SeriesPreview(Model):
     __slots__ = ()
 
     @property
-    def staff_id(self) -> int:
-        """Send it with the booking: it may differ later."""
+    def staff_id(self) -> int | None:
+        """Send it with the booking: it may differ later. Null where the service needs no staff."""
         return self._data["staff_id"]
 
     @property
-    def staff_name(self) -> str:
-        """Name of the member of staff."""
+    def staff_name(self) -> str | None:
+        """Name of the member of staff, if there is one."""
         return self._data["staff_name"]
 
     @property
@@ -963,8 +965,8 @@ class Call(Model):
         return self._data["id"]
 
     @property
-    def provider(self) -> Literal["kaivox", "twilio", "vobiz", "vapi", "retell"]:
-        """Which voice provider carried the call."""
+    def provider(self) -> str:
+        """One of kaivox, twilio, vobiz, vapi, retell, or the name that an import gave."""
         return self._data["provider"]
 
     @property
@@ -1109,8 +1111,8 @@ class CallWithTranscript(Model):
         return self._data["id"]
 
     @property
-    def provider(self) -> Literal["kaivox", "twilio", "vobiz", "vapi", "retell"]:
-        """Which voice provider carried the call."""
+    def provider(self) -> str:
+        """One of kaivox, twilio, vobiz, vapi, retell, or the name that an import gave."""
         return self._data["provider"]
 
     @property
@@ -1549,6 +1551,11 @@ class Service(Model):
         return self._data["resource_kinds"]
 
     @property
+    def needs_staff(self) -> bool:
+        """Whether a member of staff performs it. False: its resources alone are booked."""
+        return self._data["needs_staff"]
+
+    @property
     def minimum_notice_minutes(self) -> int | None:
         """Time before the start until which it can be booked. Null: the minimum notice of the business."""
         return self._data["minimum_notice_minutes"]
@@ -1580,7 +1587,7 @@ class Service(Model):
 
     @property
     def staff_ids(self) -> list[int]:
-        """Active staff who offer it."""
+        """Active staff who offer it; empty where it needs none."""
         return self._data["staff_ids"]
 
     @property
@@ -1947,7 +1954,7 @@ class WaitlistEntry(Model):
 
     @property
     def staff_name(self) -> str | None:
-        """Name of the member of staff."""
+        """Name of the member of staff, if there is one."""
         return self._data["staff_name"]
 
     @property
@@ -2678,8 +2685,8 @@ class AppointmentRescheduledEventData(Appointment):
         return to_instant(self._data["previous_start_time"])
 
     @property
-    def previous_staff_id(self) -> int:
-        """Id of the member of staff before the change."""
+    def previous_staff_id(self) -> int | None:
+        """Id of the member of staff before the change, null if there was none."""
         return self._data["previous_staff_id"]
 
 
@@ -3234,6 +3241,96 @@ class ServiceUpdatedEvent(Model):
     @property
     def data(self) -> Service:
         return Service(self._data["data"])
+
+
+class ResourceUpdatedEvent(Model):
+    """A resource was added or edited."""
+
+    __slots__ = ()
+
+    @property
+    def id(self) -> str:
+        """The same on every attempt."""
+        return self._data["id"]
+
+    @property
+    def type(self) -> Literal["resource.updated"]:
+        """Which kind it is."""
+        return self._data["type"]
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was created, in UTC."""
+        return to_instant(self._data["created_at"])
+
+    @property
+    def business_id(self) -> int:
+        """Id of the business."""
+        return self._data["business_id"]
+
+    @property
+    def livemode(self) -> bool:
+        """False: of a sandbox business."""
+        return self._data["livemode"]
+
+    @property
+    def test(self) -> Literal[True] | None:
+        """Only in test events."""
+        return self._data.get("test")
+
+    @property
+    def api_version(self) -> Literal["v1"]:
+        """The version of the API in whose form `data` is."""
+        return self._data["api_version"]
+
+    @property
+    def data(self) -> Resource:
+        return Resource(self._data["data"])
+
+
+class ResourceRemovedEvent(Model):
+    """A resource that was never booked was removed."""
+
+    __slots__ = ()
+
+    @property
+    def id(self) -> str:
+        """The same on every attempt."""
+        return self._data["id"]
+
+    @property
+    def type(self) -> Literal["resource.removed"]:
+        """Which kind it is."""
+        return self._data["type"]
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was created, in UTC."""
+        return to_instant(self._data["created_at"])
+
+    @property
+    def business_id(self) -> int:
+        """Id of the business."""
+        return self._data["business_id"]
+
+    @property
+    def livemode(self) -> bool:
+        """False: of a sandbox business."""
+        return self._data["livemode"]
+
+    @property
+    def test(self) -> Literal[True] | None:
+        """Only in test events."""
+        return self._data.get("test")
+
+    @property
+    def api_version(self) -> Literal["v1"]:
+        """The version of the API in whose form `data` is."""
+        return self._data["api_version"]
+
+    @property
+    def data(self) -> Resource:
+        return Resource(self._data["data"])
 
 
 class StaffUpdatedEvent(Model):

@@ -623,11 +623,7 @@ class CallsResource:
         )
 
     def get(self, id: int) -> CallWithTranscript:
-        """Calls that the voice engine took, with what came of them. A single call has its transcript.
-
-        Of more than 10,000 calls, a `search` for words that are in thousands of them is not counted to
-        the end: `total` is then null, beside a `total_at_least`. `next_cursor` leads through all of them.
-        """
+        """Calls that the voice engine took, with what came of them. A single call has its transcript."""
         return object_of(self._transport.send(ApiCall("GET", f"/calls/{id}")), CallWithTranscript)
 
 
@@ -989,7 +985,7 @@ class DeliveriesResource:
         """The delivery log: the log of attempts, by event and receiver.
 
         `status`: One or several with commas of: `pending`, `in_flight`, `succeeded`, `exhausted`, `cancelled`.
-        `event_type`: One or several with commas of: `appointment.booked`, `appointment.rescheduled`, `appointment.cancelled`, `appointment.completed`, `appointment.no_show`, `appointment.reminder_due`, `call.completed`, `call.missed`, `call.analyzed`, `customer.created`, `customer.updated`, `customer.erased`, `service.updated`, `staff.updated`, `closure.created`, `closure.removed`, `waitlist.offered`.
+        `event_type`: One or several with commas of: `appointment.booked`, `appointment.rescheduled`, `appointment.cancelled`, `appointment.completed`, `appointment.no_show`, `appointment.reminder_due`, `call.completed`, `call.missed`, `call.analyzed`, `customer.created`, `customer.updated`, `customer.erased`, `service.updated`, `resource.updated`, `resource.removed`, `staff.updated`, `closure.created`, `closure.removed`, `waitlist.offered`.
         `since`: ISO 8601 with an offset or `Z`.
         `page`: A page past the end is empty, no error.
         `per_page`: Rows on a page.
@@ -1057,7 +1053,7 @@ class EventsResource:
         """Events, oldest first; with `wait` the response to an empty page is delayed until there is
         an event.
 
-        `type`: One or several with commas of: `appointment.booked`, `appointment.rescheduled`, `appointment.cancelled`, `appointment.completed`, `appointment.no_show`, `appointment.reminder_due`, `call.completed`, `call.missed`, `call.analyzed`, `customer.created`, `customer.updated`, `customer.erased`, `service.updated`, `staff.updated`, `closure.created`, `closure.removed`, `waitlist.offered`.
+        `type`: One or several with commas of: `appointment.booked`, `appointment.rescheduled`, `appointment.cancelled`, `appointment.completed`, `appointment.no_show`, `appointment.reminder_due`, `call.completed`, `call.missed`, `call.analyzed`, `customer.created`, `customer.updated`, `customer.erased`, `service.updated`, `resource.updated`, `resource.removed`, `staff.updated`, `closure.created`, `closure.removed`, `waitlist.offered`.
         `object_id`: The id of the object in `data`. Ids of different resources may be equal: combine it with `type`.
         `since`: Only events that happened at or after this instant.
         `wait`: Long poll: where the page would be empty, wait up to so many seconds for an event.
@@ -1220,7 +1216,7 @@ class ResourcesResource:
         ordering: Literal["name", "-name", "created_at", "-created_at", "updated_at", "-updated_at"]
         | NotGiven = NOT_GIVEN,
     ) -> Pages[Resource]:
-        """Studios, chairs, tables and machines that services require beside a member of staff.
+        """Studios, chairs, tables and machines that services require beside a member of staff, or instead.
 
         The list has the active ones; send `is_active=false` or `is_active=all` for others.
 
@@ -1308,10 +1304,7 @@ class ResourcesResource:
         )
 
     def get(self, id: int) -> Resource:
-        """Studios, chairs, tables and machines that services require beside a member of staff.
-
-        The list has the active ones; send `is_active=false` or `is_active=all` for others.
-        """
+        """Studios, chairs, tables and machines that services require beside a member of staff, or instead."""
         return object_of(self._transport.send(ApiCall("GET", f"/resources/{id}")), Resource)
 
     def update(
@@ -1419,6 +1412,7 @@ class SeriesResource:
         weekdays: Sequence[int] | NotGiven | None = NOT_GIVEN,
         count: int | NotGiven | None = NOT_GIVEN,
         until: date | str | NotGiven | None = NOT_GIVEN,
+        party_size: int | NotGiven | None = NOT_GIVEN,
         exceptions: Sequence[Mapping[str, Any]] | NotGiven | None = NOT_GIVEN,
         notes: str | NotGiven | None = NOT_GIVEN,
         source: str | NotGiven | None = NOT_GIVEN,
@@ -1445,6 +1439,7 @@ class SeriesResource:
         `weekdays`: Of a weekly series: 0 is Monday. Left out: the weekday of the first one.
         `count`: How many appointments; or send `until`.
         `until`: The last possible day; at most 52 appointments.
+        `party_size`: People who come to each of them; default 1.
         `exceptions`: Appointments to leave out or to book at another time.
         `notes`: Notes for the staff.
         `source`: Where it came from.
@@ -1470,6 +1465,7 @@ class SeriesResource:
                         "weekdays": weekdays,
                         "count": count,
                         "until": until,
+                        "party_size": party_size,
                         "exceptions": exceptions,
                         "notes": notes,
                         "source": source,
@@ -1589,6 +1585,7 @@ class SeriesResource:
         weekdays: Sequence[int] | NotGiven | None = NOT_GIVEN,
         count: int | NotGiven | None = NOT_GIVEN,
         until: date | str | NotGiven | None = NOT_GIVEN,
+        party_size: int | NotGiven | None = NOT_GIVEN,
         exceptions: Sequence[Mapping[str, Any]] | NotGiven | None = NOT_GIVEN,
         notes: str | NotGiven | None = NOT_GIVEN,
         source: str | NotGiven | None = NOT_GIVEN,
@@ -1613,6 +1610,7 @@ class SeriesResource:
         `weekdays`: Of a weekly series: 0 is Monday. Left out: the weekday of the first one.
         `count`: How many appointments; or send `until`.
         `until`: The last possible day; at most 52 appointments.
+        `party_size`: People who come to each of them; default 1.
         `exceptions`: Appointments to leave out or to book at another time.
         `notes`: Notes for the staff.
         `source`: Where it came from.
@@ -1638,6 +1636,7 @@ class SeriesResource:
                         "weekdays": weekdays,
                         "count": count,
                         "until": until,
+                        "party_size": party_size,
                         "exceptions": exceptions,
                         "notes": notes,
                         "source": source,
@@ -1733,6 +1732,7 @@ class ServicesResource:
         price: Decimal | str | NotGiven | None = NOT_GIVEN,
         capacity: int | NotGiven | None = NOT_GIVEN,
         resource_kinds: Sequence[str] | NotGiven | None = NOT_GIVEN,
+        needs_staff: bool | NotGiven | None = NOT_GIVEN,
         minimum_notice_minutes: int | NotGiven | None = NOT_GIVEN,
         horizon_days: int | NotGiven | None = NOT_GIVEN,
         daily_cap: int | NotGiven | None = NOT_GIVEN,
@@ -1741,7 +1741,8 @@ class ServicesResource:
         is_active: bool | NotGiven | None = NOT_GIVEN,
     ) -> Service:
         """Add a service: `name` and `duration_minutes`. It can be booked once a member of staff
-        offers it (`service_ids` of `/staff`).
+        offers it (`service_ids` of `/staff`); with `needs_staff: false` once there is a resource of each
+        of its `resource_kinds`.
 
         `name`: Name for people.
         `duration_minutes`: Length in minutes.
@@ -1752,6 +1753,7 @@ class ServicesResource:
         `price`: Decimal number as a string, in `currency`.
         `capacity`: People that one start takes: above 1 it is a class, which appointments share.
         `resource_kinds`: Kinds of resources of which each booking reserves one, such as `table`.
+        `needs_staff`: Default true. False: its resources alone are booked, `resource_kinds` of one at least.
         `minimum_notice_minutes`: Time before the start until which it can be booked. Null: the minimum notice of the business.
         `horizon_days`: How many days ahead it can be booked. Null: the horizon of the business.
         `daily_cap`: Maximum appointments per local day, with all staff together. Null: no limit.
@@ -1773,6 +1775,7 @@ class ServicesResource:
                         "price": price,
                         "capacity": capacity,
                         "resource_kinds": resource_kinds,
+                        "needs_staff": needs_staff,
                         "minimum_notice_minutes": minimum_notice_minutes,
                         "horizon_days": horizon_days,
                         "daily_cap": daily_cap,
@@ -1787,10 +1790,7 @@ class ServicesResource:
         )
 
     def get(self, id: int) -> Service:
-        """Services: their duration, their price and who offers them.
-
-        The list has the active ones; send `is_active=false` or `is_active=all` for others.
-        """
+        """Services: their duration, their price and who offers them."""
         return object_of(self._transport.send(ApiCall("GET", f"/services/{id}")), Service)
 
     def update(
@@ -1806,6 +1806,7 @@ class ServicesResource:
         price: Decimal | str | NotGiven | None = NOT_GIVEN,
         capacity: int | NotGiven | None = NOT_GIVEN,
         resource_kinds: Sequence[str] | NotGiven | None = NOT_GIVEN,
+        needs_staff: bool | NotGiven = NOT_GIVEN,
         minimum_notice_minutes: int | NotGiven | None = NOT_GIVEN,
         horizon_days: int | NotGiven | None = NOT_GIVEN,
         daily_cap: int | NotGiven | None = NOT_GIVEN,
@@ -1813,7 +1814,7 @@ class ServicesResource:
         reschedule_window_minutes: int | NotGiven | None = NOT_GIVEN,
         is_active: bool | NotGiven = NOT_GIVEN,
     ) -> Service:
-        """Change a service. Appointments that exist keep their duration, buffers and price.
+        """Change a service. Appointments that exist keep their duration, buffers, price and staff.
 
         `if_match`: An `ETag` that you have seen: 412 where the object has changed since.
         `name`: Name for people.
@@ -1824,6 +1825,7 @@ class ServicesResource:
         `price`: Decimal number as a string, in `currency`.
         `capacity`: People that one start takes: above 1 it is a class, which appointments share.
         `resource_kinds`: Kinds of resources of which each booking reserves one, such as `table`.
+        `needs_staff`: Default true. False: its resources alone are booked, `resource_kinds` of one at least.
         `minimum_notice_minutes`: Time before the start until which it can be booked. Null: the minimum notice of the business.
         `horizon_days`: How many days ahead it can be booked. Null: the horizon of the business.
         `daily_cap`: Maximum appointments per local day, with all staff together. Null: no limit.
@@ -1845,6 +1847,7 @@ class ServicesResource:
                         "price": price,
                         "capacity": capacity,
                         "resource_kinds": resource_kinds,
+                        "needs_staff": needs_staff,
                         "minimum_notice_minutes": minimum_notice_minutes,
                         "horizon_days": horizon_days,
                         "daily_cap": daily_cap,
@@ -2015,7 +2018,7 @@ class StaffResource:
         `specialty`: Field of work.
         `email`: E-mail address.
         `is_active`: False: they cannot be booked.
-        `service_ids`: Services that they offer. Inactive ones that they offered stay.
+        `service_ids`: Services that they offer; none that needs no staff. Inactive ones that they offered stay.
         `working_hours`: All windows of the week. A break is the gap between two of them.
         `date_overrides`: Hours on single dates, all from today on; what was before stays.
         `time_off`: All from today on; what was over before stays.
@@ -2042,10 +2045,7 @@ class StaffResource:
         )
 
     def get(self, id: int) -> Staff:
-        """Members of staff: the services they offer, when they work and when they are away.
-
-        The list has the active ones; send `is_active=false` or `is_active=all` for others.
-        """
+        """Members of staff: the services they offer, when they work and when they are away."""
         return object_of(self._transport.send(ApiCall("GET", f"/staff/{id}")), Staff)
 
     def update(
@@ -2072,7 +2072,7 @@ class StaffResource:
         `specialty`: Field of work.
         `email`: E-mail address.
         `is_active`: False: they cannot be booked.
-        `service_ids`: Services that they offer. Inactive ones that they offered stay.
+        `service_ids`: Services that they offer; none that needs no staff. Inactive ones that they offered stay.
         `working_hours`: All windows of the week. A break is the gap between two of them.
         `date_overrides`: Hours on single dates, all from today on; what was before stays.
         `time_off`: All from today on; what was over before stays.
@@ -2188,6 +2188,7 @@ class VisitsResource:
         appointment_date: date | str | NotGiven | None = NOT_GIVEN,
         appointment_time: str | NotGiven | None = NOT_GIVEN,
         timezone: str | NotGiven | None = NOT_GIVEN,
+        party_size: int | NotGiven | None = NOT_GIVEN,
         notes: str | NotGiven | None = NOT_GIVEN,
         source: str | NotGiven | None = NOT_GIVEN,
         call_id: int | NotGiven | None = NOT_GIVEN,
@@ -2206,6 +2207,7 @@ class VisitsResource:
         `appointment_date`: In the business's time zone.
         `appointment_time`: `HH:MM`, with `appointment_date`.
         `timezone`: The zone of `appointment_date` and `appointment_time`, if not the business's.
+        `party_size`: People who come to each service; default 1.
         `notes`: Notes for the staff.
         `source`: Where it came from.
         `call_id`: The call it is booked in.
@@ -2224,6 +2226,7 @@ class VisitsResource:
                         "timezone": timezone,
                         "customer_id": customer_id,
                         "services": services,
+                        "party_size": party_size,
                         "notes": notes,
                         "source": source,
                         "call_id": call_id,
@@ -2323,6 +2326,7 @@ class VisitsResource:
         date: date | str | NotGiven = NOT_GIVEN,
         date_from: date | str | NotGiven = NOT_GIVEN,
         date_to: date | str | NotGiven = NOT_GIVEN,
+        party_size: int | NotGiven = NOT_GIVEN,
         timezone: str | NotGiven = NOT_GIVEN,
         part_of_day: Literal["morning", "afternoon", "evening"] | NotGiven = NOT_GIVEN,
         weekday: str | Sequence[str | int] | NotGiven = NOT_GIVEN,
@@ -2339,6 +2343,7 @@ class VisitsResource:
         `date`: This one day.
         `date_from`: From this day on.
         `date_to`: Included; at most 31 days in all.
+        `party_size`: Only starts that take so many people together; default 1.
         `timezone`: Whose days are meant and how times are shown, if not the business's.
         `part_of_day`: Morning is before 12:00, evening from 17:00 on.
         `weekday`: Only these days of the week: 0 is Monday; several with commas.
@@ -2356,6 +2361,7 @@ class VisitsResource:
                         "date": date,
                         "date_from": date_from,
                         "date_to": date_to,
+                        "party_size": party_size,
                         "timezone": timezone,
                         "part_of_day": part_of_day,
                         "weekday": weekday,
@@ -2485,10 +2491,7 @@ class WaitlistResource:
         )
 
     def get(self, id: int) -> WaitlistEntry:
-        """Customers who wait for a time that is not free yet.
-
-        A freed time is held for the first who fits, and the event `waitlist.offered` reports it.
-        """
+        """Customers who wait for a time that is not free yet."""
         return object_of(self._transport.send(ApiCall("GET", f"/waitlist/{id}")), WaitlistEntry)
 
     def delete(self, id: int, *, if_match: str | None = None) -> None:
@@ -2602,7 +2605,7 @@ class WebhooksResource:
         """The deliveries to this receiver, newest first.
 
         `status`: One or several with commas of: `pending`, `in_flight`, `succeeded`, `exhausted`, `cancelled`.
-        `event_type`: One or several with commas of: `appointment.booked`, `appointment.rescheduled`, `appointment.cancelled`, `appointment.completed`, `appointment.no_show`, `appointment.reminder_due`, `call.completed`, `call.missed`, `call.analyzed`, `customer.created`, `customer.updated`, `customer.erased`, `service.updated`, `staff.updated`, `closure.created`, `closure.removed`, `waitlist.offered`.
+        `event_type`: One or several with commas of: `appointment.booked`, `appointment.rescheduled`, `appointment.cancelled`, `appointment.completed`, `appointment.no_show`, `appointment.reminder_due`, `call.completed`, `call.missed`, `call.analyzed`, `customer.created`, `customer.updated`, `customer.erased`, `service.updated`, `resource.updated`, `resource.removed`, `staff.updated`, `closure.created`, `closure.removed`, `waitlist.offered`.
         `since`: ISO 8601 with an offset or `Z`.
         `page`: A page past the end is empty, no error.
         `per_page`: Rows on a page.
@@ -3438,11 +3441,7 @@ class AsyncCallsResource:
         )
 
     async def get(self, id: int) -> CallWithTranscript:
-        """Calls that the voice engine took, with what came of them. A single call has its transcript.
-
-        Of more than 10,000 calls, a `search` for words that are in thousands of them is not counted to
-        the end: `total` is then null, beside a `total_at_least`. `next_cursor` leads through all of them.
-        """
+        """Calls that the voice engine took, with what came of them. A single call has its transcript."""
         return object_of(
             await self._transport.send(ApiCall("GET", f"/calls/{id}")), CallWithTranscript
         )
@@ -3806,7 +3805,7 @@ class AsyncDeliveriesResource:
         """The delivery log: the log of attempts, by event and receiver.
 
         `status`: One or several with commas of: `pending`, `in_flight`, `succeeded`, `exhausted`, `cancelled`.
-        `event_type`: One or several with commas of: `appointment.booked`, `appointment.rescheduled`, `appointment.cancelled`, `appointment.completed`, `appointment.no_show`, `appointment.reminder_due`, `call.completed`, `call.missed`, `call.analyzed`, `customer.created`, `customer.updated`, `customer.erased`, `service.updated`, `staff.updated`, `closure.created`, `closure.removed`, `waitlist.offered`.
+        `event_type`: One or several with commas of: `appointment.booked`, `appointment.rescheduled`, `appointment.cancelled`, `appointment.completed`, `appointment.no_show`, `appointment.reminder_due`, `call.completed`, `call.missed`, `call.analyzed`, `customer.created`, `customer.updated`, `customer.erased`, `service.updated`, `resource.updated`, `resource.removed`, `staff.updated`, `closure.created`, `closure.removed`, `waitlist.offered`.
         `since`: ISO 8601 with an offset or `Z`.
         `page`: A page past the end is empty, no error.
         `per_page`: Rows on a page.
@@ -3874,7 +3873,7 @@ class AsyncEventsResource:
         """Events, oldest first; with `wait` the response to an empty page is delayed until there is
         an event.
 
-        `type`: One or several with commas of: `appointment.booked`, `appointment.rescheduled`, `appointment.cancelled`, `appointment.completed`, `appointment.no_show`, `appointment.reminder_due`, `call.completed`, `call.missed`, `call.analyzed`, `customer.created`, `customer.updated`, `customer.erased`, `service.updated`, `staff.updated`, `closure.created`, `closure.removed`, `waitlist.offered`.
+        `type`: One or several with commas of: `appointment.booked`, `appointment.rescheduled`, `appointment.cancelled`, `appointment.completed`, `appointment.no_show`, `appointment.reminder_due`, `call.completed`, `call.missed`, `call.analyzed`, `customer.created`, `customer.updated`, `customer.erased`, `service.updated`, `resource.updated`, `resource.removed`, `staff.updated`, `closure.created`, `closure.removed`, `waitlist.offered`.
         `object_id`: The id of the object in `data`. Ids of different resources may be equal: combine it with `type`.
         `since`: Only events that happened at or after this instant.
         `wait`: Long poll: where the page would be empty, wait up to so many seconds for an event.
@@ -4041,7 +4040,7 @@ class AsyncResourcesResource:
         ordering: Literal["name", "-name", "created_at", "-created_at", "updated_at", "-updated_at"]
         | NotGiven = NOT_GIVEN,
     ) -> AsyncPages[Resource]:
-        """Studios, chairs, tables and machines that services require beside a member of staff.
+        """Studios, chairs, tables and machines that services require beside a member of staff, or instead.
 
         The list has the active ones; send `is_active=false` or `is_active=all` for others.
 
@@ -4129,10 +4128,7 @@ class AsyncResourcesResource:
         )
 
     async def get(self, id: int) -> Resource:
-        """Studios, chairs, tables and machines that services require beside a member of staff.
-
-        The list has the active ones; send `is_active=false` or `is_active=all` for others.
-        """
+        """Studios, chairs, tables and machines that services require beside a member of staff, or instead."""
         return object_of(await self._transport.send(ApiCall("GET", f"/resources/{id}")), Resource)
 
     async def update(
@@ -4240,6 +4236,7 @@ class AsyncSeriesResource:
         weekdays: Sequence[int] | NotGiven | None = NOT_GIVEN,
         count: int | NotGiven | None = NOT_GIVEN,
         until: date | str | NotGiven | None = NOT_GIVEN,
+        party_size: int | NotGiven | None = NOT_GIVEN,
         exceptions: Sequence[Mapping[str, Any]] | NotGiven | None = NOT_GIVEN,
         notes: str | NotGiven | None = NOT_GIVEN,
         source: str | NotGiven | None = NOT_GIVEN,
@@ -4266,6 +4263,7 @@ class AsyncSeriesResource:
         `weekdays`: Of a weekly series: 0 is Monday. Left out: the weekday of the first one.
         `count`: How many appointments; or send `until`.
         `until`: The last possible day; at most 52 appointments.
+        `party_size`: People who come to each of them; default 1.
         `exceptions`: Appointments to leave out or to book at another time.
         `notes`: Notes for the staff.
         `source`: Where it came from.
@@ -4291,6 +4289,7 @@ class AsyncSeriesResource:
                         "weekdays": weekdays,
                         "count": count,
                         "until": until,
+                        "party_size": party_size,
                         "exceptions": exceptions,
                         "notes": notes,
                         "source": source,
@@ -4410,6 +4409,7 @@ class AsyncSeriesResource:
         weekdays: Sequence[int] | NotGiven | None = NOT_GIVEN,
         count: int | NotGiven | None = NOT_GIVEN,
         until: date | str | NotGiven | None = NOT_GIVEN,
+        party_size: int | NotGiven | None = NOT_GIVEN,
         exceptions: Sequence[Mapping[str, Any]] | NotGiven | None = NOT_GIVEN,
         notes: str | NotGiven | None = NOT_GIVEN,
         source: str | NotGiven | None = NOT_GIVEN,
@@ -4434,6 +4434,7 @@ class AsyncSeriesResource:
         `weekdays`: Of a weekly series: 0 is Monday. Left out: the weekday of the first one.
         `count`: How many appointments; or send `until`.
         `until`: The last possible day; at most 52 appointments.
+        `party_size`: People who come to each of them; default 1.
         `exceptions`: Appointments to leave out or to book at another time.
         `notes`: Notes for the staff.
         `source`: Where it came from.
@@ -4459,6 +4460,7 @@ class AsyncSeriesResource:
                         "weekdays": weekdays,
                         "count": count,
                         "until": until,
+                        "party_size": party_size,
                         "exceptions": exceptions,
                         "notes": notes,
                         "source": source,
@@ -4554,6 +4556,7 @@ class AsyncServicesResource:
         price: Decimal | str | NotGiven | None = NOT_GIVEN,
         capacity: int | NotGiven | None = NOT_GIVEN,
         resource_kinds: Sequence[str] | NotGiven | None = NOT_GIVEN,
+        needs_staff: bool | NotGiven | None = NOT_GIVEN,
         minimum_notice_minutes: int | NotGiven | None = NOT_GIVEN,
         horizon_days: int | NotGiven | None = NOT_GIVEN,
         daily_cap: int | NotGiven | None = NOT_GIVEN,
@@ -4562,7 +4565,8 @@ class AsyncServicesResource:
         is_active: bool | NotGiven | None = NOT_GIVEN,
     ) -> Service:
         """Add a service: `name` and `duration_minutes`. It can be booked once a member of staff
-        offers it (`service_ids` of `/staff`).
+        offers it (`service_ids` of `/staff`); with `needs_staff: false` once there is a resource of each
+        of its `resource_kinds`.
 
         `name`: Name for people.
         `duration_minutes`: Length in minutes.
@@ -4573,6 +4577,7 @@ class AsyncServicesResource:
         `price`: Decimal number as a string, in `currency`.
         `capacity`: People that one start takes: above 1 it is a class, which appointments share.
         `resource_kinds`: Kinds of resources of which each booking reserves one, such as `table`.
+        `needs_staff`: Default true. False: its resources alone are booked, `resource_kinds` of one at least.
         `minimum_notice_minutes`: Time before the start until which it can be booked. Null: the minimum notice of the business.
         `horizon_days`: How many days ahead it can be booked. Null: the horizon of the business.
         `daily_cap`: Maximum appointments per local day, with all staff together. Null: no limit.
@@ -4594,6 +4599,7 @@ class AsyncServicesResource:
                         "price": price,
                         "capacity": capacity,
                         "resource_kinds": resource_kinds,
+                        "needs_staff": needs_staff,
                         "minimum_notice_minutes": minimum_notice_minutes,
                         "horizon_days": horizon_days,
                         "daily_cap": daily_cap,
@@ -4608,10 +4614,7 @@ class AsyncServicesResource:
         )
 
     async def get(self, id: int) -> Service:
-        """Services: their duration, their price and who offers them.
-
-        The list has the active ones; send `is_active=false` or `is_active=all` for others.
-        """
+        """Services: their duration, their price and who offers them."""
         return object_of(await self._transport.send(ApiCall("GET", f"/services/{id}")), Service)
 
     async def update(
@@ -4627,6 +4630,7 @@ class AsyncServicesResource:
         price: Decimal | str | NotGiven | None = NOT_GIVEN,
         capacity: int | NotGiven | None = NOT_GIVEN,
         resource_kinds: Sequence[str] | NotGiven | None = NOT_GIVEN,
+        needs_staff: bool | NotGiven = NOT_GIVEN,
         minimum_notice_minutes: int | NotGiven | None = NOT_GIVEN,
         horizon_days: int | NotGiven | None = NOT_GIVEN,
         daily_cap: int | NotGiven | None = NOT_GIVEN,
@@ -4634,7 +4638,7 @@ class AsyncServicesResource:
         reschedule_window_minutes: int | NotGiven | None = NOT_GIVEN,
         is_active: bool | NotGiven = NOT_GIVEN,
     ) -> Service:
-        """Change a service. Appointments that exist keep their duration, buffers and price.
+        """Change a service. Appointments that exist keep their duration, buffers, price and staff.
 
         `if_match`: An `ETag` that you have seen: 412 where the object has changed since.
         `name`: Name for people.
@@ -4645,6 +4649,7 @@ class AsyncServicesResource:
         `price`: Decimal number as a string, in `currency`.
         `capacity`: People that one start takes: above 1 it is a class, which appointments share.
         `resource_kinds`: Kinds of resources of which each booking reserves one, such as `table`.
+        `needs_staff`: Default true. False: its resources alone are booked, `resource_kinds` of one at least.
         `minimum_notice_minutes`: Time before the start until which it can be booked. Null: the minimum notice of the business.
         `horizon_days`: How many days ahead it can be booked. Null: the horizon of the business.
         `daily_cap`: Maximum appointments per local day, with all staff together. Null: no limit.
@@ -4666,6 +4671,7 @@ class AsyncServicesResource:
                         "price": price,
                         "capacity": capacity,
                         "resource_kinds": resource_kinds,
+                        "needs_staff": needs_staff,
                         "minimum_notice_minutes": minimum_notice_minutes,
                         "horizon_days": horizon_days,
                         "daily_cap": daily_cap,
@@ -4836,7 +4842,7 @@ class AsyncStaffResource:
         `specialty`: Field of work.
         `email`: E-mail address.
         `is_active`: False: they cannot be booked.
-        `service_ids`: Services that they offer. Inactive ones that they offered stay.
+        `service_ids`: Services that they offer; none that needs no staff. Inactive ones that they offered stay.
         `working_hours`: All windows of the week. A break is the gap between two of them.
         `date_overrides`: Hours on single dates, all from today on; what was before stays.
         `time_off`: All from today on; what was over before stays.
@@ -4863,10 +4869,7 @@ class AsyncStaffResource:
         )
 
     async def get(self, id: int) -> Staff:
-        """Members of staff: the services they offer, when they work and when they are away.
-
-        The list has the active ones; send `is_active=false` or `is_active=all` for others.
-        """
+        """Members of staff: the services they offer, when they work and when they are away."""
         return object_of(await self._transport.send(ApiCall("GET", f"/staff/{id}")), Staff)
 
     async def update(
@@ -4893,7 +4896,7 @@ class AsyncStaffResource:
         `specialty`: Field of work.
         `email`: E-mail address.
         `is_active`: False: they cannot be booked.
-        `service_ids`: Services that they offer. Inactive ones that they offered stay.
+        `service_ids`: Services that they offer; none that needs no staff. Inactive ones that they offered stay.
         `working_hours`: All windows of the week. A break is the gap between two of them.
         `date_overrides`: Hours on single dates, all from today on; what was before stays.
         `time_off`: All from today on; what was over before stays.
@@ -5009,6 +5012,7 @@ class AsyncVisitsResource:
         appointment_date: date | str | NotGiven | None = NOT_GIVEN,
         appointment_time: str | NotGiven | None = NOT_GIVEN,
         timezone: str | NotGiven | None = NOT_GIVEN,
+        party_size: int | NotGiven | None = NOT_GIVEN,
         notes: str | NotGiven | None = NOT_GIVEN,
         source: str | NotGiven | None = NOT_GIVEN,
         call_id: int | NotGiven | None = NOT_GIVEN,
@@ -5027,6 +5031,7 @@ class AsyncVisitsResource:
         `appointment_date`: In the business's time zone.
         `appointment_time`: `HH:MM`, with `appointment_date`.
         `timezone`: The zone of `appointment_date` and `appointment_time`, if not the business's.
+        `party_size`: People who come to each service; default 1.
         `notes`: Notes for the staff.
         `source`: Where it came from.
         `call_id`: The call it is booked in.
@@ -5045,6 +5050,7 @@ class AsyncVisitsResource:
                         "timezone": timezone,
                         "customer_id": customer_id,
                         "services": services,
+                        "party_size": party_size,
                         "notes": notes,
                         "source": source,
                         "call_id": call_id,
@@ -5144,6 +5150,7 @@ class AsyncVisitsResource:
         date: date | str | NotGiven = NOT_GIVEN,
         date_from: date | str | NotGiven = NOT_GIVEN,
         date_to: date | str | NotGiven = NOT_GIVEN,
+        party_size: int | NotGiven = NOT_GIVEN,
         timezone: str | NotGiven = NOT_GIVEN,
         part_of_day: Literal["morning", "afternoon", "evening"] | NotGiven = NOT_GIVEN,
         weekday: str | Sequence[str | int] | NotGiven = NOT_GIVEN,
@@ -5160,6 +5167,7 @@ class AsyncVisitsResource:
         `date`: This one day.
         `date_from`: From this day on.
         `date_to`: Included; at most 31 days in all.
+        `party_size`: Only starts that take so many people together; default 1.
         `timezone`: Whose days are meant and how times are shown, if not the business's.
         `part_of_day`: Morning is before 12:00, evening from 17:00 on.
         `weekday`: Only these days of the week: 0 is Monday; several with commas.
@@ -5177,6 +5185,7 @@ class AsyncVisitsResource:
                         "date": date,
                         "date_from": date_from,
                         "date_to": date_to,
+                        "party_size": party_size,
                         "timezone": timezone,
                         "part_of_day": part_of_day,
                         "weekday": weekday,
@@ -5306,10 +5315,7 @@ class AsyncWaitlistResource:
         )
 
     async def get(self, id: int) -> WaitlistEntry:
-        """Customers who wait for a time that is not free yet.
-
-        A freed time is held for the first who fits, and the event `waitlist.offered` reports it.
-        """
+        """Customers who wait for a time that is not free yet."""
         return object_of(
             await self._transport.send(ApiCall("GET", f"/waitlist/{id}")), WaitlistEntry
         )
@@ -5425,7 +5431,7 @@ class AsyncWebhooksResource:
         """The deliveries to this receiver, newest first.
 
         `status`: One or several with commas of: `pending`, `in_flight`, `succeeded`, `exhausted`, `cancelled`.
-        `event_type`: One or several with commas of: `appointment.booked`, `appointment.rescheduled`, `appointment.cancelled`, `appointment.completed`, `appointment.no_show`, `appointment.reminder_due`, `call.completed`, `call.missed`, `call.analyzed`, `customer.created`, `customer.updated`, `customer.erased`, `service.updated`, `staff.updated`, `closure.created`, `closure.removed`, `waitlist.offered`.
+        `event_type`: One or several with commas of: `appointment.booked`, `appointment.rescheduled`, `appointment.cancelled`, `appointment.completed`, `appointment.no_show`, `appointment.reminder_due`, `call.completed`, `call.missed`, `call.analyzed`, `customer.created`, `customer.updated`, `customer.erased`, `service.updated`, `resource.updated`, `resource.removed`, `staff.updated`, `closure.created`, `closure.removed`, `waitlist.offered`.
         `since`: ISO 8601 with an offset or `Z`.
         `page`: A page past the end is empty, no error.
         `per_page`: Rows on a page.

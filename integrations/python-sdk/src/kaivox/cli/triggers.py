@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final, Literal
 
-from kaivox import KaiVox, KaiVoxError
+from kaivox import NOT_GIVEN, KaiVox, KaiVoxError
 from kaivox.models import Appointment, Customer
 
 _EMAIL: Final = "trigger@kaivox.example"
@@ -72,7 +72,7 @@ def _rescheduled(kaivox: KaiVox) -> str:
     booked = _book(kaivox)
     slots = kaivox.slots.list(
         service_id=booked.service_id,
-        staff_id=booked.staff_id,
+        staff_id=NOT_GIVEN if booked.staff_id is None else booked.staff_id,
         date_from=booked.appointment_date,
         date_to=booked.appointment_date + timedelta(days=_DAYS_TO_MOVE),
         exclude_appointment_id=booked.id,
