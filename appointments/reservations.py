@@ -92,9 +92,9 @@ class Inactive(Invalid):
 @dataclass(frozen=True, slots=True)
 class BookingRequest:
     """A requested start, with `staff` or, where that is None, with anyone who is free; without staff
-    where the service needs none. `without` is
-    the appointment or hold that does not block it. The minimum notice is for customers: it is no rule
-    where the business itself has to move an appointment (`needs_notice`)."""
+    where the service needs none. `without` is the appointment or hold that does not block it. The
+    minimum notice is for customers: it is no rule where the business itself has to move an appointment
+    (`needs_notice`)."""
 
     business: Business
     service: Service
