@@ -98,6 +98,8 @@ class Capacity:
         self, start: int, staff_id: StaffKey, starts: BookableStarts
     ) -> tuple[int, ...]:
         """Ids of the resources that a booking at `start`, one of `starts`, reserves."""
+        if self.resources is None:
+            return ()
         return tuple(one[0] for one in self.resource_options(start, staff_id, starts))
 
     def resource_options(
@@ -117,7 +119,9 @@ class Capacity:
 
     def reject_missing_kind(self, rules: BookingRules) -> None:
         """Raises PartyTooLarge."""
-        reject_missing_kind(self.service, rules.party_size, self.missing_kind())
+        if self.resources is not None:
+            kind = self.resources.missing_kind()
+            reject_missing_kind(self.service, rules.party_size, kind)
 
 
 def reject_large_party(service: Service, party_size: int) -> None:

@@ -119,9 +119,9 @@ def reschedule_appointment(
 
     What is None stays as it is. All booking rules apply to the new time (`needs_notice`: also the
     minimum notice); the appointment's own time does not block it, nor does `hold`, which supplies
-    time and staff and is used up. Where the service needs no staff, it has none afterwards. The price stays as agreed unless the service changes. `call_id` is
-    the call in which the customer asked for it, `expected` the `updated_at` that the caller has seen.
-    `overrides_window`: also after the reschedule window of its service.
+    time and staff and is used up. Where the service needs no staff, it has none afterwards. The price
+    stays as agreed unless the service changes. `call_id` is the call in which the customer asked for
+    it, `expected` the version that the caller has seen; `overrides_window`: also after its window.
 
     Raises what `reserve_slot` raises, NotFound, InvalidTransition, TooLateToChange, HoldExpired,
     HoldMismatch, PreconditionFailed, Unavailable (it changes too often), Invalid (unknown call).

@@ -139,8 +139,8 @@ def reserve_slot(request: BookingRequest, write: Callable[[ReservedSlot], T]) ->
     """
     reject_inactive(request.service, request.staff)
     reject_large_party(request.service, request.party_size)
-    reject_needless(request.service, request.staff)
     if not request.service.needs_staff:
+        reject_needless(request.service, request.staff)
         # Most of many parallel requests for one time end here, without waiting for a lock.
         _enforce_rules(request, None)
         return _reserve_under_lock(request, [], write)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -50,8 +51,8 @@ _SEARCH_STEPS: Final = (7, 31, 2 * LONGEST_HORIZON_DAYS)
 @dataclass(frozen=True, slots=True)
 class Slot:
     """A start that can be booked with any of `staff`, which is empty where the service needs none;
-    `start` and `end` in Unix seconds. `seats_left`,
-    of a class, is the largest party that one of them can take."""
+    `start` and `end` in Unix seconds. `seats_left`, of a class, is the largest party that one of them
+    can take."""
 
     start: int
     end: int
@@ -61,8 +62,9 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class SlotFilter:
-    """Which slots are asked for: those that take `party_size` people. `weekdays` (0 = Monday) and `part_of_day` are of the zone in which the
-    slots are shown; None: any. At most `per_day` on one day, at most `limit` in all, the first ones."""
+    """Which slots are asked for: those that take `party_size` people. `weekdays` (0 = Monday) and
+    `part_of_day` are of the zone in which the slots are shown; None: any. At most `per_day` on one day,
+    at most `limit` in all, the first ones."""
 
     weekdays: Collection[int] | None = None
     part_of_day: str | None = None
@@ -181,7 +183,7 @@ def coming_slots(
         yield from (slot for slot in search.one_by_one(first, last) if slot.start >= earliest)
 
 
-class SlotSearch:
+class SlotSearch(ABC):
     """Searches the local days of `zone` for slots. Subclasses say which starts are bookable.
 
     `rules` are those of what begins at a slot, in the time zone of `business`.
@@ -253,13 +255,13 @@ class SlotSearch:
         """Why there is no slot within `span`, a day or a part of one."""
         return reason_of_day(span, everyone, self.rules)
 
+    @abstractmethod
     def _slots(self, everyone: Sequence[BookableStarts], spans: Iterable[Range]) -> Iterator[Slot]:
         """The slots within `spans`, in order."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _starts(self, span: Range) -> list[BookableStarts]:
         """Each person's starts within `span`."""
-        raise NotImplementedError
 
 
 class _ServiceSearch(SlotSearch):

@@ -220,8 +220,8 @@ class VisitAvailability:
     def _staff_for(self, start: int) -> list[StaffMember | None] | None:
         """Who performs each part of a visit that begins at `start`; None where that cannot be.
 
-        One person for all that need one, where there is one; else for each part the person of the part before, if
-        they can. Of several the one with the fewest appointments that day; tie: the lowest id.
+        One person for all that need one, where there is one; else for each part the person of the part
+        before, if they can. Of several the one with the fewest appointments that day; tie: the lowest id.
         """
         alone = [
             [
