@@ -38,7 +38,7 @@ test-production: $(DEV) ## Run the suite on PostgreSQL and Redis: configured, lo
 	@$(PYTHON) -m tests.profiles production $(ARGS)
 
 .PHONY: compat
-compat: $(DEV) ## Test other people's clients, generators and linters (installed under var/, about 6 minutes)
+compat: $(DEV) ## Test other people's clients, generators and linters (installed under var/, 3 to 6 minutes)
 	@$(EMBEDDED) $(PYTHON) -m tests.compat $(ARGS)
 
 .PHONY: lint

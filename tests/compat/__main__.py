@@ -1,5 +1,5 @@
 """`make compat`: installs other people's clients, generators, linters and SDKs, each set in an environment
-of its own, and runs the tests that need them. Takes five to six minutes on two cores with nothing installed."""
+of its own, and runs the tests that need them. Takes three to six minutes on two cores with nothing installed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import time
-import venv
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -76,7 +75,7 @@ def _install(name: str, deadline: float) -> None:
     if is_installed(name):
         return
     print(f"==> Installing {packages_of(name)}", flush=True)
-    make = _npm_install if name in NPM_PACKAGES else _pip_install
+    make = _npm_install if name in NPM_PACKAGES else _python_install
     try:
         command = make(name)
         timeout = max(0.1, deadline - time.monotonic())
@@ -88,9 +87,13 @@ def _install(name: str, deadline: float) -> None:
     print(f"{name} cannot be installed here in time: its tests are skipped.", flush=True)
 
 
-def _pip_install(name: str) -> list[str]:
-    venv.create(folder_of(name), with_pip=True, clear=True)
-    return [str(python_of(name)), "-m", "pip", "install", "-qq", *CLIENTS[name]]
+def _python_install(name: str) -> list[str]:
+    """With uv, which installs these in a tenth of pip's time."""
+    uv = [sys.executable, "-m", "uv", "--quiet"]
+    subprocess.run(
+        [*uv, "venv", "--clear", "--python", sys.executable, folder_of(name)], check=True
+    )
+    return [*uv, "pip", "install", "--python", str(python_of(name)), *CLIENTS[name]]
 
 
 def _npm_install(name: str) -> list[str]:
