@@ -7,6 +7,7 @@ import gc
 import math
 import os
 import uuid
+from collections.abc import Set
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -48,10 +49,11 @@ _streams: list[StreamingHttpResponse] = []
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--part",
-        choices=("all", "profile", "shared", "once"),
+        choices=("all", "profile", "shared", "once", "browser"),
         default="all" if django_settings.EMBEDDED else "profile",
         help="profile: all but those marked `once`; shared: of these, all but those marked "
-        "`once_in_production`, which the production profile runs beside it; once: tests marked `once`",
+        "`once_in_production`, which the production profile runs beside it; browser: those that drive "
+        "one; once: the others marked `once`",
     )
 
 
@@ -65,26 +67,31 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A part runs the tests marked `once`, or all others; `shared` those that both profiles run."""
+    """Leaves the tests of the part that is asked for."""
     part = config.getoption("part")
     if part == "all":
         return
     chosen = {True: [], False: []}
     for item in items:
-        is_here = (item.get_closest_marker("once") is not None) is (part == "once")
-        if part == "shared" and item.get_closest_marker("once_in_production") is not None:
-            is_here = False
-        chosen[is_here].append(item)
+        chosen[part in _parts_of(item)].append(item)
     items[:] = chosen[True]
     config.hook.pytest_deselected(items=chosen[False])
 
 
+def _parts_of(item: pytest.Item) -> Set[str]:
+    marks = {mark.name for mark in item.iter_markers()}
+    if "once" in marks:
+        return {"browser"} if "browser" in marks else {"once"}
+    return {"profile"} if "once_in_production" in marks else {"profile", "shared"}
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """The part `once` does not import modules without such a test: importing all took 3 s of CPU."""
+    """The parts of few modules do not import the others: importing all took 3 s of CPU."""
+    part = config.getoption("part")
     is_module = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
-    if config.getoption("part") != "once" or not is_module:
+    if part not in {"once", "browser"} or not is_module:
         return None
-    return "mark.once" not in collection_path.read_text(encoding="utf-8") or None
+    return f"mark.{part}" not in collection_path.read_text(encoding="utf-8") or None
 
 
 def pytest_collection_finish() -> None:
@@ -102,9 +109,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     elsewhere = len(terminalreporter.stats.get("deselected", ()))
     part = terminalreporter.config.getoption("part")
     if part == "profile" and elsewhere:
-        terminalreporter.write_line(f"Not here but in the part `once`: {elsewhere} tests")
+        terminalreporter.write_line(
+            f"Not here but in the parts `once` and `browser`: {elsewhere} tests"
+        )
     if part == "shared" and elsewhere:
-        terminalreporter.write_line(f"Not here but in `once` or in production: {elsewhere} tests")
+        terminalreporter.write_line(
+            f"Not here but in `once`, `browser` or production: {elsewhere} tests"
+        )
 
 
 @pytest.fixture(scope="session")

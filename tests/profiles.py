@@ -1,11 +1,12 @@
 """Runs the suite in one profile or in both: `python -m tests.profiles both|embedded|production […]`.
 
-`make test` calls it with `both`. It starts up to three pytest processes at the same time:
+`make test` calls it with `both`. It starts up to four pytest processes at the same time:
 
 - embedded: SQLite, quotas in memory, a broker in files; without the tests marked
   `once_in_production`, where the production profile runs beside it;
 - production: PostgreSQL, Redis and a broker, which `tests.servers` finds or starts;
-- once: tests marked `once`, which depend on no database, in the embedded profile.
+- once: tests marked `once`, which depend on no database, in the embedded profile;
+- browser: those of them that drive a browser, and mostly wait for it.
 
 The output of the first is shown live, that of the others after it. Further arguments go to pytest.
 For one test file plain `pytest tests/customers` is enough: it runs embedded.
@@ -26,10 +27,11 @@ TITLES = {
     "embedded": "==> Tests, embedded profile: SQLite, quotas in memory, broker in files",
     "production": "==> Tests, production profile: PostgreSQL, Redis",
     "once": "==> Tests that depend on no database, embedded profile",
+    "browser": "==> Tests with a browser, embedded profile",
 }
 SUITES = {
-    "both": ("embedded", "production", "once"),
-    "embedded": ("embedded", "once"),
+    "both": ("embedded", "production", "once", "browser"),
+    "embedded": ("embedded", "once", "browser"),
     "production": ("production",),
 }
 NOTHING_COLLECTED = 5
@@ -42,11 +44,11 @@ def run(names: Sequence[str], arguments: Sequence[str]) -> int:
     # Ctrl-C reaches the suites as well; they end by themselves, and their output is shown to its end.
     signal.signal(signal.SIGINT, lambda *_: None)
     with tempfile.TemporaryDirectory(prefix="kaivox-tests-") as folder:
-        parts = {"once": "once", "embedded": "shared" if "production" in names else "profile"}
-        suites = [
-            _start(name, ["--part", parts.get(name, "profile"), *arguments], Path(folder))
-            for name in names
-        ]
+        parts = {
+            "production": "profile", "embedded": "shared" if "production" in names else "profile",
+            "once": "once", "browser": "browser",
+        }  # fmt: skip
+        suites = [_start(name, ["--part", parts[name], *arguments], Path(folder)) for name in names]
         signal.signal(signal.SIGTERM, lambda *_: _end(suites))
         statuses = {_show(process, log) for process, log in suites}
     return int(not {0} <= statuses <= {0, NOTHING_COLLECTED})
