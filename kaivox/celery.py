@@ -101,7 +101,7 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     },
     "finish-due-calls": {
         "task": "calls.tasks.finish_due_calls",
-        "schedule": 2.0,
+        "schedule": 5.0,
         "options": {"expires": 10},
     },
     "offer-free-times": {

@@ -339,7 +339,7 @@ if _BROKER == "filesystem":
         "data_folder_in": str(_QUEUE / "queue"),
         "data_folder_out": str(_QUEUE / "queue"),
         "control_folder": str(_QUEUE / "control"),
-        "polling_interval": 0.05,
+        "polling_interval": 0.1,
     }
 elif _BROKER.startswith(("redis", "sentinel")):
     CELERY_BROKER_TRANSPORT_OPTIONS = {

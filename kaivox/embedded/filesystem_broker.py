@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 Binding = filesystem.exchange_queue_t
 
-_SLICE_SECONDS: Final = 0.1
+_SLICE_SECONDS: Final = 0.2
 # Set by the worker's signal handler (kaivox.celery).
 shutting_down = threading.Event()
 

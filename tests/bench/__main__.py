@@ -1,9 +1,14 @@
-"""Runs the benchmarks: all, or those named, as in `make bench ARGS="appointment_list"`."""
+"""Runs the benchmarks: all, or those named, as in `make bench ARGS="appointment_list"`.
+
+What follows a name is passed to it: `make bench ARGS="grammar --rows 100000"`.
+"""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -21,17 +26,26 @@ def benches() -> list[str]:
 
 def main() -> None:
     known = benches()
-    wanted = sys.argv[1:] or known
-    unknown = set(wanted) - set(known)
+    names, options = _split(sys.argv[1:])
+    unknown = set(names) - set(known)
     if unknown:
         sys.exit(f"No bench is called {', '.join(sorted(unknown))}; there are: {', '.join(known)}.")
+    if options and len(names) != 1:
+        sys.exit(f"Name the one bench that takes {' '.join(options)}.")
     failed = []
-    for name in wanted:
+    for name in names or known:
         print(f"\n==> {name}", flush=True)
-        if subprocess.run([sys.executable, "-m", f"tests.bench.{name}"], check=False).returncode:
+        command = [sys.executable, "-m", f"tests.bench.{name}", *options]
+        if subprocess.run(command, check=False).returncode:
             failed.append(name)
     if failed:
         sys.exit(f"Failed: {', '.join(failed)}.")
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Names of benches, and the options that follow them."""
+    names = list(takewhile(lambda one: not one.startswith("-"), arguments))
+    return names, list(arguments[len(names) :])
 
 
 if __name__ == "__main__":

@@ -82,7 +82,8 @@ def fill(port: int, events: int) -> None:
     endpoints = [make_endpoint(business, url=url) for _ in range(ENDPOINTS)]
     example = EVENT_TYPES["appointment.booked"].example
     made = Event.objects.bulk_create(
-        [new_event(business, "appointment.booked", example, now) for _ in range(events)]
+        [new_event(business, "appointment.booked", example, now) for _ in range(events)],
+        batch_size=1_000,
     )
     Delivery.objects.bulk_create(
         Delivery(

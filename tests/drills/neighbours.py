@@ -34,7 +34,7 @@ SECONDS = 5
 EXPORTS = 16
 PAUSE_SECONDS = 0.15
 # The embedded profile has one process, and so one interpreter lock, for exports and requests.
-MOST = 2.0 if os.environ.get("DATABASE_URL") else 3.0
+MOST = 2.0 if os.environ.get("DATABASE_URL") else 2.5
 _FILL = """
 from customers.models import Customer
 from kaivox.businesses.models import Business

@@ -34,11 +34,12 @@ LEFT JOIN ratelimits_quotaoverride q ON q.business_id = b.id
 WHERE k.prefix = %s
 """
 _ROWS = """
-SELECT a.id, a.customer_id, c.name, a.service_id, s.name, a.staff_id, p.name, a.start_time, a.end_time,
-  a.duration_minutes, a.price, a.currency, a.status, a.source, a.notes, a.cancellation_reason,
-  a.call_id, a.metadata, a.created_at, a.updated_at
+SELECT a.id, a.customer_id, c.name AS customer_name, a.service_id, s.name AS service, a.staff_id,
+  p.name AS staff_name, a.start_time, a.end_time, a.duration_minutes, a.party_size, a.resource_ids,
+  a.price, a.currency, a.status, a.confirmation, a.source, a.notes, a.cancellation_reason, a.call_id,
+  a.series_id, a.visit_id, a.metadata, a.created_at, a.updated_at
 FROM appointments_appointment a JOIN customers_customer c ON c.id = a.customer_id
-JOIN services_service s ON s.id = a.service_id JOIN staff_staffmember p ON p.id = a.staff_id
+JOIN services_service s ON s.id = a.service_id LEFT JOIN staff_staffmember p ON p.id = a.staff_id
 WHERE a.business_id = %s ORDER BY a.start_time, a.id LIMIT %s
 """
 # As ours does: a total is counted once for each version of the four tables.
@@ -89,7 +90,7 @@ async def appointments(request: Request, per_page: int = 20) -> Response:
     meta = {"request_id": request_id, "page": 1, "per_page": per_page, "total": total}
     meta["total_pages"] = -(-total // per_page)
     local = ZoneInfo(zone)
-    body = {"success": True, "data": [_shown(row, zone, local) for row in rows], "meta": meta}
+    body = {"success": True, "data": [shown(row, zone, local) for row in rows], "meta": meta}
     return Response(
         json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
         media_type="application/json",
@@ -116,7 +117,7 @@ async def _total(connection: Any, business: int) -> int:
     return int(total)
 
 
-def _shown(row: Any, zone: str, local: ZoneInfo) -> dict[str, Any]:
+def shown(row: Any, zone: str, local: ZoneInfo) -> dict[str, Any]:
     start = row[7].astimezone(local)
     return {
         "id": row[0],
@@ -132,16 +133,21 @@ def _shown(row: Any, zone: str, local: ZoneInfo) -> dict[str, Any]:
         "appointment_time": f"{start:%H:%M}",
         "timezone": zone,
         "duration_minutes": row[9],
-        "price": str(row[10]),
-        "currency": row[11],
-        "status": row[12],
-        "source": row[13],
-        "notes": row[14],
-        "cancellation_reason": row[15],
-        "call_id": row[16],
-        "metadata": row[17],
-        "created_at": _instant(row[18]),
-        "updated_at": _instant(row[19]),
+        "party_size": row[10],
+        "resource_ids": row[11],
+        "price": str(row[12]),
+        "currency": row[13],
+        "status": row[14],
+        "confirmation": row[15],
+        "source": row[16],
+        "notes": row[17],
+        "cancellation_reason": row[18],
+        "call_id": row[19],
+        "series_id": row[20],
+        "visit_id": row[21],
+        "metadata": row[22],
+        "created_at": _instant(row[23]),
+        "updated_at": _instant(row[24]),
     }
 
 

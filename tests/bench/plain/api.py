@@ -19,8 +19,9 @@ class AppointmentSerializer(serializers.ModelSerializer[Appointment]):
         model = Appointment
         fields = (
             "id", "customer", "customer_name", "service", "service_name", "staff", "staff_name",
-            "start_time", "end_time", "duration_minutes", "price", "currency", "status", "source",
-            "notes", "cancellation_reason", "call_id", "metadata", "created_at", "updated_at",
+            "start_time", "end_time", "duration_minutes", "party_size", "resource_ids", "price",
+            "currency", "status", "confirmation", "source", "notes", "cancellation_reason", "call_id",
+            "series", "visit", "metadata", "created_at", "updated_at",
         )  # fmt: skip
 
 
