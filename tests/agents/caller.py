@@ -50,7 +50,9 @@ class Caller:
 
 
 def booked(**where):
-    return list(Appointment.objects.filter(status="scheduled", **where).order_by("start_time", "id"))
+    return list(
+        Appointment.objects.filter(status="scheduled", **where).order_by("start_time", "id")
+    )
 
 
 def at(hour, minute=0, day=3):
