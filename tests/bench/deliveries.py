@@ -34,10 +34,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=6000)
     events = parser.parse_args().events
     with empty_database(f"bench_{secrets.token_hex(4)}") as url, sink() as port:
-        os.environ |= {"DATABASE_URL": url, "WEBHOOK_ALLOW_PRIVATE": "1", "LOG_LEVEL": "WARNING"}
-        os.environ["DJANGO_SETTINGS_MODULE"] = "kaivox.settings"
-        django.setup()
-        subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, check=True)
+        prepare(url)
         plain = measure(port, events, publish_plain, "tests.bench.plain_webhooks", "plain")
         ours = measure(port, events, wake, "kaivox", "webhooks")
         say(f"plain: a task per delivery, requests.post  {plain:7.0f} deliveries/s")
@@ -50,14 +47,30 @@ def main() -> None:
         )
 
 
-def measure(port: int, events: int, start: Callable[[], None], app: str, queue: str) -> float:
-    """Deliveries a second of `events` events by two workers of `app`."""
+def prepare(url: str) -> None:
+    """Migrates the database at `url`, which this process and its workers use from now on."""
+    os.environ |= {"DATABASE_URL": url, "WEBHOOK_ALLOW_PRIVATE": "1", "LOG_LEVEL": "WARNING"}
+    os.environ["DJANGO_SETTINGS_MODULE"] = "kaivox.settings"
+    django.setup()
+    subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, check=True)
+
+
+def measure(
+    port: int,
+    events: int,
+    start: Callable[[int], None],
+    app: str,
+    queue: str,
+    *,
+    count: int = WORKERS,
+) -> float:
+    """Deliveries a second of `events` events by `count` workers of `app`."""
     from webhooks.models import Attempt
 
     fill(port, events)
-    with workers(app, queue):
+    with workers(app, queue, count):
         begun = time.monotonic()
-        start()
+        start(count)
         # Counts the finished deliveries that have an attempt.
         while Attempt.objects.filter(finished_at__isnull=False).count() < events:
             time.sleep(0.1)
@@ -93,7 +106,7 @@ def fill(port: int, events: int) -> None:
     )
 
 
-def publish_plain() -> None:
+def publish_plain(_: int) -> None:
     from tests.bench.plain_webhooks import deliver
     from webhooks.models import Delivery
 
@@ -101,10 +114,10 @@ def publish_plain() -> None:
         deliver.delay(delivery_id)
 
 
-def wake() -> None:
+def wake(workers: int) -> None:
     from webhooks.wakeups import publish_wakeup
 
-    for _ in range(WORKERS):
+    for _ in range(workers):
         publish_wakeup()
 
 
@@ -128,22 +141,22 @@ def latencies() -> Iterator[float]:
 
 
 @contextmanager
-def workers(app: str, queue: str) -> Iterator[None]:
+def workers(app: str, queue: str, count: int = WORKERS) -> Iterator[None]:
     command = [sys.executable, "-m", "celery", "--quiet", "-A", app, "worker", "-P", "threads"]
     command += ["-c", "8", "-Q", queue, "--without-gossip", "--without-mingle", "-l", "WARNING"]
     with ExitStack() as stack:
-        for number in range(WORKERS):
+        for number in range(count):
             process = subprocess.Popen([*command, "-n", f"w{number}@%h"], cwd=ROOT)
             stack.callback(_end, process)
-        _wait_until_ready()
+        _wait_until_ready(count)
         yield
 
 
-def _wait_until_ready() -> None:
+def _wait_until_ready(count: int) -> None:
     from kaivox.celery import app
 
     deadline = time.monotonic() + 30
-    while len(app.control.ping(timeout=0.5)) < WORKERS:
+    while len(app.control.ping(timeout=0.5)) < count:
         if time.monotonic() > deadline:
             raise SystemExit("The workers do not start.")
 

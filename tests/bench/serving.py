@@ -32,15 +32,17 @@ class Load:
 
 
 @contextmanager
-def gunicorn(port: int, settings: str = "kaivox.settings") -> Iterator[str]:
-    """Two worker processes on `port`, all features and the access log on; yields their URL."""
+def gunicorn(
+    port: int, settings: str = "kaivox.settings", *, processes: int = PROCESSES
+) -> Iterator[str]:
+    """Worker processes on `port`, all features and the access log on; yields their URL."""
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": settings,
         "HOST": "127.0.0.1",
         "PORT": str(port),
         "HTTPS_ONLY": "0",
-        "WEB_PROCESSES": str(PROCESSES),
+        "WEB_PROCESSES": str(processes),
         "WEB_THREADS": str(THREADS),
         "LOG_LEVEL": "WARNING",
     }
