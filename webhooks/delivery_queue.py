@@ -20,9 +20,10 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, Exists, F, JSONField, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, F, JSONField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from kaivox.db.compiled_query import CompiledQuery
 from kaivox.db.encrypted_fields import DecryptionError
 from kaivox.db.lookups import AnyOf
 from kaivox.db.transactions import atomic_write
@@ -142,9 +143,17 @@ def _endpoints_with_due(now: datetime) -> Any:
     )
 
 
+def _one_with_due(now: datetime) -> QuerySet[Any]:
+    rows: QuerySet[Any] = _endpoints_with_due(now).order_by().values_list("pk")[:1]
+    return rows
+
+
+_ONE_WITH_DUE: Final = CompiledQuery(_one_with_due)
+
+
 def has_due(now: datetime) -> bool:
     """Whether anything is due; another process may be claiming it at this moment."""
-    return bool(_endpoints_with_due(now).exists())
+    return _ONE_WITH_DUE.first(now=now) is not None
 
 
 def _has_signing_secret(endpoint: Endpoint, now: datetime) -> bool:

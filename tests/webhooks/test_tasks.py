@@ -43,6 +43,14 @@ class TestSweep:
         assert receiver.requests[0].headers["traceparent"] == second != first
         assert first.split("-")[1] == second.split("-")[1]
 
+    def test_at_rest_asks_for_the_clock_lost_workers_and_what_is_due(
+        self, business, django_assert_max_num_queries
+    ):
+        make_endpoint(business)
+        make_event(business).deliveries.update(next_attempt_at=timezone.now() + timedelta(hours=1))
+        with django_assert_max_num_queries(5):  # two of them a savepoint
+            tasks.sweep()
+
 
 class TestClocks:
     """The database's clock decides, if those of web servers and workers are an hour off."""
