@@ -16,10 +16,10 @@ from appointments.models import Appointment
 from appointments.slots import Slot, SlotFilter, find_slots
 from kaivox.admin.base import WRITERS, businesses_where
 from kaivox.businesses.models import BusinessOwned
-from services.models import Service
+from services.models import MAX_CAPACITY, Service
 from staff.models import StaffMember
 
-_MAX_TIMES: Final = 48
+_MAX_TIMES: Final = 96  # a whole day, every quarter of an hour
 
 
 class _FreeTimesForm(forms.Form):
@@ -29,6 +29,7 @@ class _FreeTimesForm(forms.Form):
     staff = forms.ModelChoiceField(StaffMember.objects.none(), required=False)
     appointment = forms.ModelChoiceField(Appointment.objects.none(), required=False)
     day = forms.DateField(input_formats=["%Y-%m-%d"])
+    party_size = forms.IntegerField(min_value=1, max_value=MAX_CAPACITY, required=False)
 
     def __init__(self, request: HttpRequest) -> None:
         super().__init__(request.GET)
@@ -63,10 +64,11 @@ def _bookable(request: HttpRequest, model: type[BusinessOwned]) -> QuerySet[Any]
 
 
 def free_times(request: HttpRequest) -> JsonResponse:
-    """`?service=&day=&staff=&appointment=`: times of that day that can be booked, or else the next one.
+    """`?service=&day=&staff=&appointment=&party_size=`: times of that day that can be booked, or else the
+    next one.
 
-    `appointment` is the one that is moved: its own time counts as free. Times are local times of the
-    business. Raises PermissionDenied for users who book in no business.
+    `appointment` is the one that is moved: its own time counts as free, and its party is the default.
+    Times are local times of the business. Raises PermissionDenied for users who book in no business.
     """
     if not (request.user.is_superuser or businesses_where(request, WRITERS)):
         raise PermissionDenied
@@ -74,6 +76,7 @@ def free_times(request: HttpRequest) -> JsonResponse:
     if not form.is_valid():
         return JsonResponse({"errors": form.errors}, status=422)
     service, day, moved = (form.cleaned_data[name] for name in ("service", "day", "appointment"))
+    people = form.cleaned_data["party_size"] or (moved.party_size if moved else 1)
     zone = service.business.zone
     found = find_slots(
         business=service.business,
@@ -84,7 +87,7 @@ def free_times(request: HttpRequest) -> JsonResponse:
         zone=zone,
         now=timezone.now(),
         without=Exclusions(appointment=moved.pk if moved else None),
-        only=SlotFilter(limit=_MAX_TIMES),
+        only=SlotFilter(limit=_MAX_TIMES, party_size=people),
     )
     slots = found.slots or ([found.next_available] if found.next_available else [])
     return JsonResponse(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from django.db.models import (
@@ -49,6 +49,7 @@ from kaivox.errors import Invalid
 from services.models import Service
 from staff.hours import Schedule, grid_segments, weekly_hours, working_windows
 from staff.intervals import Range, merged
+from staff.local_time import LocalDays
 
 Sessions = dict[StaffKey, dict[int, ClassSession]]
 # (start, blocked start, blocked end, staff id, service id) of an appointment or hold
@@ -260,11 +261,15 @@ def _windows_beside_staff(
 
 
 def _windows(resource: Resource, loader: AvailabilityLoader, span: Range) -> list[Range]:
-    """When the resource is open: without hours of its own, always. Windows that touch the days of
-    `span` are complete, or longer than a week: the grid counts from their start."""
+    days = loader.days
+    return resource_windows(resource, days, days.day_of(span[0]), days.day_of(span[1]))
+
+
+def resource_windows(resource: Resource, days: LocalDays, first: date, last: date) -> list[Range]:
+    """When the resource is open: without hours of its own, always. Windows that touch the days `first` to
+    `last` are complete, or longer than a week: the grid counts from their start."""
     weekly = weekly_hours(hours_rows(resource.hours)) if resource.hours else _ALWAYS
-    first, last = loader.days.day_of(span[0]), loader.days.day_of(span[1])
-    return working_windows(Schedule(weekly), loader.days, first - HOURS_MARGIN, last + HOURS_MARGIN)
+    return working_windows(Schedule(weekly), days, first - HOURS_MARGIN, last + HOURS_MARGIN)
 
 
 def _with_resources(

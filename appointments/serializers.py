@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from rest_framework import serializers
 
 from appointments.models import Appointment, AppointmentStatus, Confirmation, Hold
-from appointments.wall_time import start_at
+from appointments.wall_time import NonexistentLocalTime, start_at
 from customers.models import Customer
 from kaivox.api.fields import (
     IdField,
@@ -125,7 +125,11 @@ class StartFields(WriteSerializer):
         zone = values.pop("timezone", None) or self.context["business"].zone
         instant = values.pop("start_time", None)
         day, clock = values.pop("appointment_date", None), values.pop("appointment_time", None)
-        start = self._read(instant, day, clock, zone)
+        try:
+            start = self._read(instant, day, clock, zone)
+        except NonexistentLocalTime as error:
+            error.asked |= values
+            raise
         if start is None and self.needs_start(values):
             message = "Give start_time, or appointment_date and appointment_time."
             raise serializers.ValidationError({"start_time": [message]})

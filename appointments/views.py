@@ -54,6 +54,7 @@ from kaivox.api.viewsets import ReadViewSet
 from kaivox.businesses.auth.permissions import require_scope
 from kaivox.businesses.auth.scopes import OVERRIDE_SCOPE
 from kaivox.businesses.models import ApiKey
+from kaivox.errors import DomainError
 from services.models import Service
 from staff.models import StaffMember
 
@@ -79,6 +80,7 @@ WITH_ALTERNATIVES: Final = (
     TooFarAhead,
     StaffNotQualified,
     Inactive,
+    NonexistentLocalTime,
     *HOLD_ERRORS,
 )
 MAX_ALTERNATIVES: Final = 3
@@ -117,16 +119,10 @@ class AppointmentViewSet(ReadViewSet):
         Without `staff_id` the free member of staff with the fewest appointments that day is chosen.
         Where the time cannot be booked, `meta.alternatives` has the next free slots.
         """
-        values = self.body(NewAppointment)
         now = timezone.now()
-        with _offering_alternatives(
-            request.auth,
-            values["service"],
-            values.get("staff"),
-            values["start"],
-            now,
-            party_size=values.get("party_size"),
-        ):
+        with offering_alternatives(request.auth, now) as asked:
+            values = self.body(NewAppointment)
+            asked.update(values)
             appointment = operations.book_appointment(business=self.business, now=now, **values)
         location = request.build_absolute_uri(f"/api/v1/appointments/{appointment.pk}")
         return self.show(appointment, status=201, headers={"Location": location})
@@ -138,17 +134,10 @@ class AppointmentViewSet(ReadViewSet):
         rejected request changes nothing.
         """
         appointment = self.get_object()
-        changes = self.body(AppointmentPatch, change=appointment)
         now = timezone.now()
-        with _offering_alternatives(
-            request.auth,
-            changes.get("service", appointment.service),
-            changes.get("staff", appointment.staff),
-            changes.get("start", appointment.start_time),
-            now,
-            moved=appointment,
-            party_size=changes.get("party_size", appointment.party_size),
-        ):
+        with offering_alternatives(request.auth, now, moved=appointment) as asked:
+            changes = self.body(AppointmentPatch, change=appointment)
+            asked.update(changes)
             return self._update(appointment, changes, now)
 
     @extend_schema(operation_id="set_appointment_status")
@@ -268,18 +257,12 @@ class HoldViewSet(ReadViewSet):
 
     def create(self, request: Request) -> Response:
         """Hold a slot. Send its id as `hold_id` with the booking; it ends by itself."""
-        values = self.body(NewHold)
-        lasts = timedelta(seconds=values.pop("expires_in_seconds"))
         auth, now = request.auth, timezone.now()
         key = auth if isinstance(auth, ApiKey) else None
-        with _offering_alternatives(
-            auth,
-            values["service"],
-            values.get("staff"),
-            values["start"],
-            now,
-            party_size=values.get("party_size"),
-        ):
+        with offering_alternatives(auth, now) as asked:
+            values = self.body(NewHold)
+            lasts = timedelta(seconds=values.pop("expires_in_seconds"))
+            asked.update(values)
             hold = holds.place_hold(
                 business=self.business, lasts=lasts, now=now, created_by_key=key, **values
             )
@@ -316,21 +299,30 @@ class HoldViewSet(ReadViewSet):
 
 
 @contextmanager
-def _offering_alternatives(
-    auth: Any,
-    service: Service,
-    staff: StaffMember | None,
-    start: datetime,
-    now: datetime,
-    moved: Appointment | None = None,
-    party_size: int | None = None,
-) -> Iterator[None]:
+def offering_alternatives(
+    auth: Any, now: datetime, moved: Appointment | None = None
+) -> Iterator[dict[str, Any]]:
     """Adds `meta.alternatives`, the next free slots, to an error that another start avoids. Where `staff`
-    cannot be booked at all, they are those of the others."""
+    cannot be booked at all, they are those of the others.
+
+    The caller adds to the dictionary what it asks for: `service`, `start`, `staff` and `party_size`;
+    of a move those that change.
+    """
+    asked: dict[str, Any] = {}
+    if moved is not None:
+        asked.update(
+            service=moved.service,
+            staff=moved.staff,
+            start=moved.start_time,
+            party_size=moved.party_size,
+        )
     try:
-        yield
+        yield asked
     except WITH_ALTERNATIVES as error:
-        if isinstance(error, StaffNotQualified | Inactive):
+        if isinstance(error, NonexistentLocalTime):
+            asked.update(error.asked)  # the body has not been read to its end
+        service, staff = asked["service"], asked.get("staff")
+        if not _can_perform(staff, service, error):
             staff = None
         if service.is_active and auth.has_scope("slots:read"):
             may_read_moved = moved is not None and auth.has_scope("appointments:read")
@@ -338,11 +330,23 @@ def _offering_alternatives(
                 business=auth.business,
                 service=service,
                 staff=staff,
-                start=start,
+                start=asked["start"],
                 now=now,
                 limit=MAX_ALTERNATIVES,
-                party_size=party_size or 1,
+                party_size=asked.get("party_size") or 1,
                 without=Exclusions(appointment=moved.pk if moved and may_read_moved else None),
             )
             error.meta["alternatives"] = render_slots(slots, auth.business.zone)
         raise
+
+
+def _can_perform(staff: StaffMember | None, service: Service, error: DomainError) -> bool:
+    """Whether `staff` performs the service at other times, after `error`."""
+    if staff is None or not isinstance(error, NonexistentLocalTime):
+        return not isinstance(error, StaffNotQualified | Inactive)
+    try:
+        reject_inactive(service, staff)
+        reject_unqualified(service, staff)
+    except (Inactive, StaffNotQualified):
+        return False
+    return True

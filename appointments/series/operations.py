@@ -151,6 +151,13 @@ def move_series(
     raise Unavailable(retry_after=1)
 
 
+def first_ahead(series: AppointmentSeries, now: datetime) -> Appointment | None:
+    """The next scheduled appointment of the series after `now`: a move begins with it."""
+    rows = _scheduled(series, now).with_related().order_by("start_time", "pk")
+    first: Appointment | None = rows.first()
+    return first
+
+
 def _write(
     request: SeriesRequest, plan: SeriesPlan, details: AppointmentDetails
 ) -> AppointmentSeries:
@@ -198,7 +205,7 @@ def _move(
             business,
             {one.wanted for one in occurrences},
             {key_of(person) for _, person in needed},
-            *days_to_read(business, services, [one.start for one in occurrences if one.start], now),
+            *days_to_read(business, services, [one.near for one in occurrences if one.near], now),
             now=now,
             moved=locked,
             locks_resources=True,

@@ -47,11 +47,13 @@ CLASH_REASONS: Final = (*(one.value for one in UnavailabilityReason), *DateProbl
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """Why an appointment cannot be booked, and the next slots that can."""
+    """Why an appointment cannot be booked, and the next slots that can. `near` is where those are searched
+    if the appointment has no start."""
 
     reason: str
     message: str
     alternatives: Sequence[Slot] = ()
+    near: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,11 @@ class Occurrence:
     @property
     def service(self) -> Service:
         return self.wanted.service
+
+    @property
+    def near(self) -> datetime | None:
+        """Where alternatives are searched, if at all."""
+        return self.start or (self.clash.near if self.clash else None)
 
     @property
     def end(self) -> datetime | None:
@@ -152,6 +159,7 @@ def plan_series(request: SeriesRequest, *, locks_resources: bool = False) -> Ser
     people = performers(request.service, request.staff)
     if not people:
         raise StaffNotQualified("No active member of staff offers this service.")
+    starts = [one.start or (one.problem.near if one.problem else None) for one in dated]
     availability = LoadedAvailability(
         request.business,
         [request.wanted],
@@ -159,7 +167,7 @@ def plan_series(request: SeriesRequest, *, locks_resources: bool = False) -> Ser
         *days_to_read(
             request.business,
             [request.service],
-            [one.start for one in dated if one.start],
+            [start for start in starts if start],
             request.now,
         ),
         now=request.now,
@@ -188,26 +196,31 @@ def with_clashes(
     booked = [one for one, reason in zip(planned, reasons, strict=True) if reason is None]
     found = []
     for one in occurrences:
-        reason = by_number.get(one.number)
-        if one.start is None:
-            found.append(one)
-            continue
-        if reason is None:
+        reason, clash = by_number.get(one.number), one.clash
+        if one.start is not None and reason is None:
             reserved = availability.resources_at(one.wanted, key_of(one.staff), one.start)
             found.append(replace(one, resource_ids=reserved))
             continue
-        request = BookingRequest(business, one.service, one.staff, one.start, now)
-        begins = availability.next_starts(
-            one.wanted, key_of(one.staff), int(one.start.timestamp()), booked
-        )
-        lasts = one.service.duration_minutes * 60
-        staff = [one.staff] if one.staff else []
-        slots = [Slot(start, start + lasts, staff) for start in begins]
-        clash = Clash(reason.value, error_for(reason, request).message, slots)
-        found.append(
-            Occurrence(one.number, one.wanted, one.staff, one.start, clash, moved=one.moved)
-        )
+        if one.start is not None and reason is not None:
+            request = BookingRequest(business, one.service, one.staff, one.start, now)
+            clash = Clash(reason.value, error_for(reason, request).message)
+        if clash is not None and one.near is not None:
+            slots = _next_slots(one, one.near, availability, booked)
+            clash = replace(clash, alternatives=slots)
+        found.append(replace(one, clash=clash))
     return found
+
+
+def _next_slots(
+    one: Occurrence,
+    near: datetime,
+    availability: LoadedAvailability,
+    booked: Sequence[PlannedStart],
+) -> list[Slot]:
+    begins = availability.next_starts(one.wanted, key_of(one.staff), int(near.timestamp()), booked)
+    lasts = one.service.duration_minutes * 60
+    staff = [one.staff] if one.staff else []
+    return [Slot(start, start + lasts, staff) for start in begins]
 
 
 def _planned(one: Occurrence) -> PlannedStart:
@@ -299,9 +312,8 @@ def at_wall_time(business: Business, number: int, day: date, clock: str) -> Date
     try:
         return DatedStart(number, start_at(day, clock, business.zone))
     except NonexistentLocalTime as error:
-        return DatedStart(
-            number, None, Clash(DateProblem.NONEXISTENT_LOCAL_TIME.value, error.message)
-        )
+        reason = DateProblem.NONEXISTENT_LOCAL_TIME.value
+        return DatedStart(number, None, Clash(reason, error.message, near=error.changed_at))
 
 
 def _no_such_day(request: SeriesRequest, number: int) -> Clash:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -17,7 +18,12 @@ from appointments.change_window import TooLateToChange
 from appointments.filters import GroupFilters
 from appointments.groups.models import AppointmentSeries
 from appointments.groups.views import GroupViewSet, details_of
-from appointments.series.operations import book_series, cancel_series, move_series
+from appointments.series.operations import (
+    book_series,
+    cancel_series,
+    first_ahead,
+    move_series,
+)
 from appointments.series.plans import (
     Clash,
     Occurrence,
@@ -37,7 +43,8 @@ from appointments.series.serializers import (
 from appointments.slot_serializers import render_slots
 from appointments.slots import key_of
 from appointments.status_transitions import InvalidTransition
-from appointments.views import RESERVATION_ERRORS
+from appointments.views import RESERVATION_ERRORS, offering_alternatives
+from appointments.wall_time import NonexistentLocalTime
 from customers.operations import CustomerErased
 from kaivox.api.fields import format_instant
 from kaivox.api.responses import EnvelopeResponse
@@ -83,9 +90,11 @@ class SeriesViewSet(GroupViewSet):
         change. Where some cannot be booked, `meta.clashes` of the error names each; decide on them in
         `exceptions` and send the body again.
         """
-        values = self.body(NewSeries)
-        with showing_clashes(request.auth):
-            series = book_series(self._request(values), details_of(values))
+        now = timezone.now()
+        with offering_alternatives(request.auth, now) as asked, showing_clashes(request.auth):
+            values = self.body(NewSeries)
+            asked.update(values)
+            series = book_series(self._request(values, now), details_of(values))
         location = request.build_absolute_uri(f"/api/v1/appointments/series/{series.pk}")
         return self.show(series, status=201, headers={"Location": location})
 
@@ -96,9 +105,12 @@ class SeriesViewSet(GroupViewSet):
 
         Nothing is booked or held.
         """
-        values = self.body(NewSeries)
-        reject_unknown_call(self.business, values.get("call_id"))
-        plan = plan_series(self._request(values))
+        now = timezone.now()
+        with offering_alternatives(request.auth, now) as asked:
+            values = self.body(NewSeries)
+            asked.update(values)
+            reject_unknown_call(self.business, values.get("call_id"))
+            plan = plan_series(self._request(values, now))
         occurrences = _render_occurrences(plan.occurrences, request.auth)
         data = {
             "staff_id": key_of(plan.staff),
@@ -115,13 +127,13 @@ class SeriesViewSet(GroupViewSet):
         The new start is that of the first of them; the others move by as many days and as much local
         time. `staff_id` gives them to another member of staff.
         """
-        series = self.get_object()
-        changes = self.body(SeriesPatch, change=series)
+        series, now = self.get_object(), timezone.now()
+        changes = self._changes(series, now)
         seen = self.seen_versions(series)
         with showing_clashes(request.auth):
             move_series(
                 series=series,
-                now=timezone.now(),
+                now=now,
                 seen=seen,
                 overrides_window=self.overrides_window(),
                 **changes,
@@ -140,9 +152,20 @@ class SeriesViewSet(GroupViewSet):
         cancel_series(series=series, now=timezone.now(), seen=seen, **values)
         return self.show(series)
 
-    def _request(self, values: dict[str, Any]) -> SeriesRequest:
+    def _request(self, values: dict[str, Any], now: datetime) -> SeriesRequest:
         asked = {name: values[name] for name in _PLAN_FIELDS if name in values}
-        return SeriesRequest(business=self.business, now=timezone.now(), **asked)
+        return SeriesRequest(business=self.business, now=now, **asked)
+
+    def _changes(self, series: AppointmentSeries, now: datetime) -> Any:
+        """The body of a move. A start that does not exist is an error of its first appointment."""
+        try:
+            return self.body(SeriesPatch, change=series)
+        except NonexistentLocalTime as error:
+            first = error.asked.get("first") or first_ahead(series, now)
+            if first is None:
+                raise
+            with offering_alternatives(self.request.auth, now, moved=first):
+                raise
 
 
 @contextmanager

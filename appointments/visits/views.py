@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -47,6 +47,7 @@ from appointments.visits.serializers import (
     VisitSlotQuery,
     VisitSlotSerializer,
 )
+from appointments.wall_time import NonexistentLocalTime
 from customers.operations import CustomerErased
 from kaivox.api.responses import EnvelopeResponse
 from kaivox.businesses.auth.permissions import require_scope
@@ -91,17 +92,18 @@ class VisitViewSet(GroupViewSet):
         Where the time cannot be booked, the error names the service, and `meta.alternatives` has the
         next starts at which all can.
         """
-        values, now = self.body(NewVisit), timezone.now()
-        asked = VisitRequest(
-            self.business,
-            values["services"],
-            values["start"],
-            now,
-            party_size=values.get("party_size", 1),
-        )
-        parts = visit_parts(asked.services, asked.party_size)
-        with _offering_alternatives(request.auth, parts, asked.start, now):
-            visit = book_visit(asked, details_of(values))
+        now = timezone.now()
+        with _offering_alternatives(request.auth, now) as asked:
+            values = self.body(NewVisit)
+            asked.update(values)
+            wanted = VisitRequest(
+                self.business,
+                values["services"],
+                values["start"],
+                now,
+                party_size=values.get("party_size", 1),
+            )
+            visit = book_visit(wanted, details_of(values))
         location = request.build_absolute_uri(f"/api/v1/visits/{visit.pk}")
         return self.show(visit, status=201, headers={"Location": location})
 
@@ -112,12 +114,11 @@ class VisitViewSet(GroupViewSet):
         not block its own time. A rejected request changes nothing.
         """
         visit, now = self.get_object(), timezone.now()
-        changes = self.body(VisitPatch, change=visit)
-        seen = self.seen_versions(visit)
         rows = scheduled_of(visit)
-        parts = parts_of(rows, changes.get("staff")) if rows else []
-        start = changes.get("start", rows[0].start_time if rows else now)
-        with _offering_alternatives(request.auth, parts, start, now, moved=rows):
+        with _offering_alternatives(request.auth, now, moved=rows) as asked:
+            changes = self.body(VisitPatch, change=visit)
+            asked.update(changes)
+            seen = self.seen_versions(visit)
             move_visit(
                 visit=visit,
                 now=now,
@@ -184,23 +185,38 @@ class VisitViewSet(GroupViewSet):
 
 @contextmanager
 def _offering_alternatives(
-    auth: Any,
-    parts: Sequence[VisitPart],
-    start: datetime,
-    now: datetime,
-    moved: Sequence[Appointment] = (),
-) -> Iterator[None]:
-    """Adds `meta.alternatives`, the next starts of the visit, to an error that another start avoids."""
+    auth: Any, now: datetime, moved: Sequence[Appointment] = ()
+) -> Iterator[dict[str, Any]]:
+    """Adds `meta.alternatives`, the next starts of the visit, to an error that another start avoids.
+
+    The caller adds to the dictionary what it asks for: `services`, `start` and `party_size`; of a move
+    `start` and `staff`, where they change.
+    """
+    asked: dict[str, Any] = {"start": moved[0].start_time} if moved else {}
     try:
-        yield
+        yield asked
     except WITH_ALTERNATIVES as error:
+        if isinstance(error, NonexistentLocalTime):
+            asked.update(error.asked)  # the body has not been read to its end
+        parts = _parts_asked(asked, moved)
         if parts and auth.has_scope("slots:read"):
             business = auth.business
             own = moved if auth.has_scope("appointments:read") else ()
             search = VisitSearch(business, parts, business.zone, now, SlotFilter(), moved=own)
-            slots = first_slots(search, start, MAX_ALTERNATIVES)
+            slots = first_slots(search, asked["start"], MAX_ALTERNATIVES)
             error.meta["alternatives"] = _render(slots, business.zone)
         raise
+
+
+def _parts_asked(asked: dict[str, Any], moved: Sequence[Appointment]) -> Sequence[VisitPart]:
+    """The parts of a visit that is booked or `moved`; none where it cannot be booked at any time."""
+    with suppress(Inactive, StaffNotQualified, PartyTooLarge):
+        if not moved:
+            return visit_parts(asked.get("services", ()), asked.get("party_size", 1))
+        parts = parts_of(moved, asked.get("staff"))
+        visit_parts([(one.service, one.staff[0]) for one in parts])  # as they would be booked
+        return parts
+    return ()
 
 
 def _render(slots: Sequence[Slot], zone: Any) -> list[dict[str, Any]]:

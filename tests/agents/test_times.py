@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from kaivox.businesses.models import Business
 from staff.models import Closure
 from tests import factories
 from tests.agents.ways import Vapi
@@ -147,3 +148,36 @@ class TestBusinessInfo:
         result = Vapi(clinic.business).call("business_info")
         assert result["open_today"] == []
         assert "is closed today" in result["say"]
+
+
+class TestSkipped:
+    """Clocks in New York skip 02:00 to 03:00 on Sunday, 14 March 2027."""
+
+    @pytest.fixture
+    def line(self, clinic, clock):
+        clock.move_to(datetime(2027, 3, 12, 15, 0, tzinfo=UTC))
+        Business.objects.update(timezone="America/New_York")
+        clinic.anil.working_hours.update(start_minute=0, end_minute=1440)
+        return Vapi(clinic.business, phone="+919876543210")
+
+    @pytest.mark.parametrize("tool", ("hold_time", "book", "reschedule"))
+    def test_are_refused_with_the_nearest_ones(self, line, tool):
+        asked = {"service": "Cleaning", "start": "2027-03-14 02:30", "name": "Asha Rao"}
+        if tool == "reschedule":
+            line.call("book", **asked | {"start": "2027-03-14 12:00", "staff": "Anil"})
+        wanted = {"start": asked["start"]} if tool == "reschedule" else asked
+        result = line.call(tool, **wanted)
+        assert result["status"] == "nonexistent_local_time"
+        local = [one["start"][5:16] for one in result["alternatives"]]
+        assert local == ["03-14T01:45", "03-14T03:00", "03-14T03:15"]
+        assert result["say"] == (
+            "The clocks change then, so that time does not exist. We have 1:45 AM, 3 AM or 3:15 AM. "
+            "Would one of these work?"
+        )
+
+    def test_are_refused_with_a_question_where_nothing_is_free(self, line, clinic):
+        clinic.anil.working_hours.all().delete()
+        clinic.priya.working_hours.all().delete()
+        result = line.call("hold_time", service="Cleaning", start="2027-03-14 02:30")
+        assert (result["status"], result["alternatives"]) == ("nonexistent_local_time", [])
+        assert result["say"].endswith("Which other time would you like?")

@@ -12,6 +12,7 @@ from django.test import Client
 from appointments.groups.models import AppointmentSeries, Visit
 from appointments.models import Appointment
 from appointments.outside_hours import outside_hours
+from appointments.resources.models import Resource
 from staff import operations as staff_operations
 from staff.models import TimeOff
 from tests import factories
@@ -176,6 +177,31 @@ class TestFreeTimes:
 
         assert "10:00" not in shown()
         assert "10:00" in shown(appointment=appointment.pk)
+
+    def test_take_the_party(self, staff_client, bistro, tables):
+        def shown(**values):
+            slots = self.times(staff_client, bistro, **values).json()["times"]
+            return {slot["time"] for slot in slots}
+
+        noon = NOW.replace(hour=6, minute=30)
+        for name in ("six", "four"):
+            party = factories.make_appointment(
+                service=bistro.service, start_time=noon, party_size=3
+            )
+            factories.reserve(party, Resource.objects.get(pk=tables[name]))
+        assert "12:00" in shown(party_size=2)
+        assert "12:00" not in shown(party_size=3)
+        # Its own party, and its own table.
+        assert "12:00" in shown(appointment=party.pk)
+        assert "12:00" not in shown(appointment=party.pk, party_size=5)
+        assert shown(party_size=7) == set()
+        assert self.times(staff_client, bistro, party_size=0).status_code == 422
+
+    def test_are_of_the_whole_day_of_a_table_without_hours(self, staff_client, bistro):
+        factories.make_resource(bistro.business)
+        found = self.times(staff_client, bistro, day="2026-03-03").json()
+        clocks = [slot["time"] for slot in found["times"]]
+        assert (clocks[0], clocks[-1]) == ("00:00", "23:45")
 
     def test_are_the_next_one_where_the_day_has_none(self, staff_client, clinic):
         staff_operations.set_hours_on(staff=clinic.staff, day=date(2026, 3, 2), windows=[])

@@ -208,6 +208,49 @@ class TestPreview:
         response = client.post(PREVIEW, body)
         assert response.json()["code"] == "nonexistent_local_time"
 
+    def test_offers_the_next_slots_instead_of_a_local_time_that_does_not_exist(
+        self, client, clinic, frozen
+    ):
+        Business.objects.update(timezone="America/New_York")
+        clinic.staff.working_hours.update(start_minute=0, end_minute=1440)
+        frozen.move_to(datetime(2027, 3, 1, tzinfo=UTC))
+        # The last one, so that days after it have to be read.
+        body = clinic.booking("02:30", day="2027-03-07", frequency="weekly", count=2)
+        clash = client.post(PREVIEW, body).json()["data"]["occurrences"][1]["clash"]
+        shown = [(slot["date"], slot["time"]) for slot in clash["alternatives"]]
+        assert shown == [("2027-03-14", clock) for clock in ("03:00", "03:15", "03:30")]
+        exception = {"number": 2, "start_time": clash["alternatives"][0]["start_time"]}
+        series = client.post(URL, body | {"exceptions": [exception]}).json()["data"]
+        assert dates(series) == ["2027-03-07 02:30", "2027-03-14 03:00"]
+        # As the first one it is an error of the whole series.
+        body |= {"appointment_date": "2027-03-14"}
+        move = {"appointment_date": "2027-03-14", "appointment_time": "02:15"}
+        last = series["appointments"][1]["id"]
+        for response, first in (
+            (client.post(PREVIEW, body), "03:30"),
+            (client.post(URL, body), "03:30"),
+            (client.patch(f"{URL}/{series['id']}", move), "03:30"),
+            # Its own time is free for it.
+            (client.patch(f"{URL}/{series['id']}", move | {"from_appointment_id": last}), "03:00"),
+        ):
+            assert (response.status_code, response.json()["code"]) == (
+                422,
+                "nonexistent_local_time",
+            )
+            assert response.json()["meta"]["alternatives"][0]["time"] == first
+        client.delete(f"{URL}/{series['id']}")
+        response = client.patch(f"{URL}/{series['id']}", move)  # none of it is ahead
+        assert response.json()["code"] == "nonexistent_local_time"
+        assert "alternatives" not in response.json()["meta"]
+
+    @pytest.mark.parametrize(
+        ("day", "code"), (("2026-03-01", "in_the_past"), ("2028-03-01", "too_far_ahead"))
+    )
+    def test_offers_slots_instead_of_a_first_one_out_of_range(self, client, weekly, day, code):
+        response = client.post(URL, weekly | {"appointment_date": day})
+        assert response.json()["code"] == code
+        assert response.json()["meta"]["alternatives"][0]["date"] == "2026-03-02"
+
     def test_shows_free_slots_only_to_those_who_may_read_them(
         self, client, clinic, weekly, client_of
     ):

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import django
 
@@ -28,27 +28,53 @@ class BenchClinic:
     service_id: int
     staff_ids: list[int]
     customer_ids: list[int]
+    # The service of the same staff that requires every kind of resource, if there are any.
+    equipped_service_id: int | None = None
 
 
 def make_clinic(
-    database_url: str, *, people: int, appointments: int, hours: tuple[tuple[int, int], ...]
+    database_url: str,
+    *,
+    people: int,
+    appointments: int,
+    hours: tuple[tuple[int, int], ...],
+    kinds: int = 0,
 ) -> BenchClinic:
     """A clinic in UTC whose staff work `hours` (minutes) every day and have eight appointments a
-    day from yesterday to a month ahead; all others are in the past."""
+    day from yesterday to a month ahead; all others are in the past.
+
+    With `kinds` of resources, each appointment reserves a resource. There are as many resources as people,
+    who all work at once: with five kinds and twenty people four of each kind.
+    """
     os.environ |= {"DATABASE_URL": database_url, "DJANGO_SETTINGS_MODULE": "kaivox.settings"}
     subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, check=True)
     django.setup()
     from django.db import connection
 
-    clinic = _fill(people, appointments, hours)
+    clinic = _fill(people, appointments, hours, kinds)
     with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")  # a minute and more on a busy machine
+        cursor.execute(_RESERVE_RESOURCES)
         cursor.execute("ANALYZE")
     connection.close()
     return clinic
 
 
-def _fill(people: int, appointments: int, hours: tuple[tuple[int, int], ...]) -> BenchClinic:
+# As `reserve_resources` does for a single one.
+_RESERVE_RESOURCES: Final = """
+INSERT INTO appointments_resourcebooking (business_id, appointment_id, resource_id, service_id,
+    staff_id, start_time, busy_start, busy_end, is_shared, status, created_at, updated_at)
+SELECT business_id, id, resource::bigint, service_id,
+    staff_id, start_time, busy_start, busy_end, is_shared, status, created_at, updated_at
+FROM appointments_appointment CROSS JOIN jsonb_array_elements_text(resource_ids) AS resource
+"""
+
+
+def _fill(
+    people: int, appointments: int, hours: tuple[tuple[int, int], ...], kinds: int
+) -> BenchClinic:
     from appointments.models import Appointment
+    from appointments.resources.models import Resource
     from customers.models import Customer
     from kaivox.businesses.operations import create_business, issue_api_key
     from ratelimits.models import QuotaOverride
@@ -69,8 +95,23 @@ def _fill(people: int, appointments: int, hours: tuple[tuple[int, int], ...]) ->
     staff = StaffMember.objects.bulk_create(
         StaffMember(business=business, name=f"Person {number}") for number in range(people)
     )
+    services = [service]
+    of_person: list[list[int]] = [[] for _ in staff]
+    if kinds:
+        names = [f"kind_{number}" for number in range(kinds)]
+        resources = Resource.objects.bulk_create(
+            Resource(business=business, name=f"Resource {number}", kind=names[number % kinds])
+            for number in range(people)
+        )
+        of_person = [[one.pk] for one in resources]
+        services.append(
+            Service.objects.create(
+                business=business, name="Laser", duration_minutes=30, buffer_after_minutes=5,
+                price=900, resource_kinds=names,
+            )
+        )  # fmt: skip
     for person in staff:
-        person.services.add(service)
+        person.services.add(*services)
     WorkingHours.objects.bulk_create(
         WorkingHours(
             business=business, staff=person, weekday=weekday, start_minute=start, end_minute=end
@@ -83,14 +124,26 @@ def _fill(people: int, appointments: int, hours: tuple[tuple[int, int], ...]) ->
         Customer(business=business, name=f"Customer {number}", phone=f"+9198{number:08d}")
         for number in range(1000)
     )
-    rows = _appointments(service, staff, [one.pk for one in customers], appointments, now)
+    customer_ids = [one.pk for one in customers]
+    placed = list(zip(staff, of_person, strict=True))
+    rows = _appointments(service, placed, customer_ids, appointments, now)
     Appointment.objects.bulk_create(rows, batch_size=2000)
     key = issue_api_key(business_id=business.pk, name="bench", now=now).secret
-    return BenchClinic(key, service.pk, [one.pk for one in staff], [one.pk for one in customers])
+    return BenchClinic(
+        key,
+        service.pk,
+        [one.pk for one in staff],
+        customer_ids,
+        services[-1].pk if kinds else None,
+    )
 
 
 def _appointments(
-    service: Service, staff: list[StaffMember], customers: list[int], count: int, now: datetime
+    service: Service,
+    placed: list[tuple[StaffMember, list[int]]],
+    customers: list[int],
+    count: int,
+    now: datetime,
 ) -> Iterator[Any]:
     from appointments.models import Appointment, AppointmentStatus
 
@@ -98,7 +151,7 @@ def _appointments(
     made = 0
     for back in range(count):
         day = last - timedelta(days=back)
-        for person in staff:
+        for person, resource_ids in placed:
             for number in range(A_DAY):
                 if made == count:
                     return
@@ -110,6 +163,7 @@ def _appointments(
                     customer_id=customers[made % len(customers)],
                     service=service,
                     staff=person,
+                    resource_ids=resource_ids,
                     start_time=start,
                     end_time=end,
                     busy_start=start,

@@ -96,6 +96,8 @@ SENTENCES: Final = {
     "slot_unavailable": "{time} is no longer free. Which other time would you like?",
     "outside_working_hours": "{time} is outside our hours. Which other time would you like?",
     "alternatives": "{time} is not available. We have {choices}. Would one of these work?",
+    "alternatives_to_skipped": "The clocks change then, so that time does not exist. We have {choices}. Would one of these "
+    "work?",
     "in_the_past": "{time} is in the past; today is {today}. Which day and time would you like?",
     "too_soon": "{time} is too short notice for us. Would a later time work?",
     "too_far_ahead": "{time} is too far ahead for us to book. Would an earlier day work?",

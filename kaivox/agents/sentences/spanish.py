@@ -79,6 +79,7 @@ SENTENCES: Final = {
     "slot_unavailable": "{time} ya no está libre. ¿Qué otra hora le gustaría?",
     "outside_working_hours": "{time} está fuera de nuestro horario. ¿Qué otra hora le gustaría?",
     "alternatives": "{time} no está disponible. Tenemos {choices}. ¿Le sirve alguna?",
+    "alternatives_to_skipped": "Ese día cambia la hora y esa hora no existe. Tenemos {choices}. ¿Le sirve alguna?",
     "in_the_past": "{time} ya pasó; hoy es {today}. ¿Qué día y a qué hora le gustaría?",
     "too_soon": "{time} es con muy poca antelación. ¿Le sirve más tarde?",
     "too_far_ahead": "{time} es demasiado adelante para reservar. ¿Le sirve un día antes?",

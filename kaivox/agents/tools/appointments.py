@@ -22,9 +22,10 @@ from kaivox.agents.tools.booking import (
     find_hold,
     sentence_about,
     show_appointment,
+    start_asked_for,
 )
 from kaivox.agents.tools.definition import Tool
-from kaivox.agents.tools.lookup import find_party_size, find_phone, find_staff, find_start
+from kaivox.agents.tools.lookup import find_party_size, find_phone, find_staff
 
 _MOST: Final = 10
 # In both languages: models pass on what was said.
@@ -73,19 +74,16 @@ def reschedule(context: ToolContext, arguments: Arguments) -> ToolResult:
     HoldMismatch."""
     appointment = _find(context, arguments)
     held, people = find_hold(context, arguments), find_party_size(arguments)
+    service, size = appointment.service, people or appointment.party_size
     if held is not None:
         staff, start = held.staff, held.start_time
     else:
-        staff = find_staff(context, arguments, appointment.service)
+        staff = find_staff(context, arguments, service)
         stays = people is not None and not arguments.text("start")
-        start = appointment.start_time if stays else find_start(context, arguments)
-    with explained(
-        context,
-        appointment.service,
-        staff or appointment.staff,
-        start,
-        people or appointment.party_size,
-    ):
+        start = appointment.start_time
+        if not stays:
+            start = start_asked_for(context, arguments, service, staff or appointment.staff, size)
+    with explained(context, service, staff or appointment.staff, start, size):
         moved = reschedule_appointment(
             business=context.business,
             appointment_id=appointment.pk,

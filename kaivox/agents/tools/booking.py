@@ -19,6 +19,7 @@ from appointments.reservations import (
     TooFarAhead,
     TooSoon,
 )
+from appointments.wall_time import NonexistentLocalTime
 from customers.operations import CustomerErased
 from kaivox.agents.arguments import Argument, Arguments
 from kaivox.agents.context import ToolContext
@@ -46,7 +47,8 @@ def hold(context: ToolContext, arguments: Arguments) -> ToolResult:
     """Reserves a time for five minutes. Raises ToolError."""
     service = find_service(context, arguments)
     staff = find_staff(context, arguments, service)
-    start, people = find_start(context, arguments), find_party_size(arguments) or 1
+    people = find_party_size(arguments) or 1
+    start = start_asked_for(context, arguments, service, staff, people)
     with explained(context, service, staff, start, people):
         held = place_hold(
             business=context.business,
@@ -78,11 +80,12 @@ def book(context: ToolContext, arguments: Arguments) -> ToolResult:
     held = find_hold(context, arguments)
     if held is not None:
         service, staff, start = held.service, held.staff, held.start_time
+        people = find_party_size(arguments) or held.party_size
     else:
         service = find_service(context, arguments)
         staff = find_staff(context, arguments, service)
-        start = find_start(context, arguments)
-    people = find_party_size(arguments) or (held.party_size if held else 1)
+        people = find_party_size(arguments) or 1
+        start = start_asked_for(context, arguments, service, staff, people)
     notes = arguments.text("notes", limit=_LONGEST_NOTES)
     caller = find_caller(context, arguments)
     with explained(context, service, staff, start, people):
@@ -131,6 +134,22 @@ def find_hold(context: ToolContext, arguments: Arguments) -> Hold | None:
     return held
 
 
+def start_asked_for(
+    context: ToolContext,
+    arguments: Arguments,
+    service: Service,
+    staff: StaffMember | None,
+    party_size: int,
+) -> datetime:
+    """The instant that `start` names. Raises ToolError, which offers other times where the clocks skip
+    it."""
+    try:
+        return find_start(context, arguments)
+    except NonexistentLocalTime as error:
+        with explained(context, service, staff, error.changed_at, party_size):
+            raise
+
+
 @contextmanager
 def explained(
     context: ToolContext,
@@ -142,7 +161,14 @@ def explained(
     """Errors of booking as ToolErrors that offer other times."""
     try:
         yield
-    except (SlotUnavailable, OutsideWorkingHours, TooSoon, InThePast, TooFarAhead) as error:
+    except (
+        SlotUnavailable,
+        OutsideWorkingHours,
+        TooSoon,
+        InThePast,
+        TooFarAhead,
+        NonexistentLocalTime,
+    ) as error:
         raise _with_alternatives(context, error, service, staff, start, party_size) from error
     except PartyTooLarge as error:
         raise party_too_large(context, service, party_size) from error
@@ -187,7 +213,9 @@ def _with_alternatives(
     if not found:
         sentence = say(context.language, error.code, time=spoken(context, start))
         return ToolError(error.code, sentence, alternatives=[])
-    sentence = say_alternatives(context, "alternatives", found, start)
+    is_skipped = isinstance(error, NonexistentLocalTime)
+    key = "alternatives_to_skipped" if is_skipped else "alternatives"
+    sentence = say_alternatives(context, key, found, start)
     return ToolError(error.code, sentence, alternatives=show_times(context, found))
 
 

@@ -14,6 +14,7 @@ from django.db.models import Q
 
 from appointments.availability import StaffCalendar, UnavailabilityReason
 from appointments.availability_queries import AvailabilityLoader, StaffKey
+from appointments.hours_without_staff import hours_without_staff
 from appointments.models import Appointment
 from appointments.outside_hours import outside_hours
 from appointments.slots import key_of
@@ -26,6 +27,7 @@ DAY_MINUTES: Final = 24 * 60
 MAX_STAFF: Final = 60
 # Free time is offered in parts of an hour; a part is at least so long.
 MIN_FREE_MINUTES: Final = 30
+_USUAL_DAY: Final = 8 * 60, 18 * 60
 
 _IN_WORDS: Final[dict[UnavailabilityReason | None, str]] = {
     UnavailabilityReason.CLOSED: "outside working hours",
@@ -58,10 +60,12 @@ class Block:
 
 @dataclass
 class Cell:
-    """One person's day."""
+    """One person's day, or that of the appointments without staff."""
 
     day: date
     open: list[Block] = field(default_factory=list)
+    # Appointments without staff are at the same time, each with its own resources.
+    shares_time: bool = False
     blocks: list[Block] = field(default_factory=list)
 
 
@@ -91,16 +95,19 @@ def week_of(
     calendars, away = _staff_calendars(business, staff, days[0], days[-1])
     start, end = _bounds(business, days[0], days[-1])
     people: list[StaffMember | None] = list(staff)
-    services = Service.objects.for_business(business)
-    if with_alone and services.filter(needs_staff=False).exists():
+    services = Service.objects.for_business(business).filter(needs_staff=False)
+    if with_alone and services:
         people.append(None)
+        booked_alone = [service for service in services if service.is_active]
+        windows = hours_without_staff(business, booked_alone, days[0], days[-1])
+        calendars[None].windows = windows
     appointments = _appointments(business, people, start, end)
     outside = outside_hours(business, now=start, look_ahead=end - start)
     rows = []
     for person in people:
         key = key_of(person)
         staff_calendar = calendars[key]
-        cells = [Cell(day) for day in days]
+        cells = [Cell(day, shares_time=person is None) for day in days]
         for cell in cells:
             cell.open = _clip("open", staff_calendar.windows, cell.day, business)
             cell.blocks = _clip("closed", staff_calendar.closed, cell.day, business, "Closed")
@@ -115,7 +122,8 @@ def week_of(
 
 
 def free_parts(cell: Cell, now: datetime) -> list[Block]:
-    """The open time of `cell` after `now` (local) without its blocks, in parts that end at full hours."""
+    """The open time of `cell` after `now` (local) without its blocks, in parts that end at full hours. Where
+    appointments share their time, they leave it free: whether another fits shows when it is booked."""
     if cell.day < now.date():
         return []
     since = now.hour * 60 + now.minute if cell.day == now.date() else 0
@@ -123,6 +131,8 @@ def free_parts(cell: Cell, now: datetime) -> list[Block]:
     for window in cell.open:
         start = max(window.start, since)
         for block in cell.blocks:
+            if cell.shares_time and block.kind == "booked":
+                continue
             if block.start < window.end and start < block.end:
                 parts += _hours_of(start, block.start)
                 start = block.end
@@ -208,13 +218,15 @@ def _bounds(business: Business, first: date, last: date) -> tuple[datetime, date
 
 
 def _hours_shown(rows: Iterable[WeekRow]) -> tuple[int, int]:
-    """First and last hour that contain working hours or appointments; 8 to 18 without any."""
-    seen = [
-        block
+    """First and last hour that contain working hours or appointments; 8 to 18 without any, and for
+    resources that are open all day."""
+    spans = [
+        _USUAL_DAY
+        if cell.shares_time and block.minutes == DAY_MINUTES
+        else (block.start, block.end)
         for row in rows
         for cell in row.cells
         for block in [*cell.open, *(block for block in cell.blocks if block.kind == "booked")]
     ]
-    if not seen:
-        return 8, 18
-    return min(b.start for b in seen) // 60, -(-max(b.end for b in seen) // 60)
+    first, last = zip(*(spans or [_USUAL_DAY]), strict=True)
+    return min(first) // 60, -(-max(last) // 60)

@@ -1,6 +1,6 @@
 // Offers the free times of the chosen day below the field of the time; a click fills it in.
 const day = document.querySelector("[data-free-times]");
-const { time, service, staff } = day.form.elements;
+const { time, service, staff, party_size: party } = day.form.elements;
 const offer = Object.assign(document.createElement("div"), { className: "kx-times", role: "group", ariaLabel: "Free times" });
 const text = Object.assign(document.createElement("p"), { className: "help" });
 text.setAttribute("role", "status");
@@ -29,6 +29,7 @@ async function show() {
   url.searchParams.set("day", day.value);
   if (service) url.searchParams.set("service", service.value);
   if (staff?.value) url.searchParams.set("staff", staff.value);
+  if (party?.value) url.searchParams.set("party_size", party.value);
   const response = await fetch(url);
   if (number !== latest) return; // another day was chosen meanwhile
   const found = response.ok || response.status === 422 ? await response.json() : { errors: { "": ["Free times could not be read."] } };
@@ -41,7 +42,7 @@ async function show() {
   offer.append(...found.times.map(button));
 }
 
-const changed = (event) => [day, service, staff].includes(event.target) && show();
+const changed = (event) => [day, service, staff, party].includes(event.target) && show();
 // Searched choices report their changes to jQuery alone.
 if (window.django?.jQuery) django.jQuery(day.form).on("change", changed);
 else day.form.addEventListener("change", changed);

@@ -1,4 +1,5 @@
-"""Appointments are moved in the calendar by dragging them, with a mouse and with a finger."""
+"""Appointments are moved in the calendar by dragging them, with a mouse and with a finger; those without
+staff too."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from appointments.models import Appointment
-from appointments.operations import book_appointment
+from appointments.operations import book_appointment, cancel_appointment
 from tests import factories
 from tests.pages.conftest import follow
 from webhooks.models import Event
@@ -51,6 +52,38 @@ def arrive(visit, business, booked):
     return open_calendar
 
 
+@pytest.fixture
+def tables(booked):
+    """A table for two and one for six, from 10:00 to 15:00; the business has staff as well."""
+    business = booked[0].business
+    hours = [{"weekday": day, "start": "10:00", "end": "15:00"} for day in range(7)]
+    return {
+        seats: factories.make_resource(business, name=f"Table {seats}", capacity=seats, hours=hours)
+        for seats in (2, 6)
+    }
+
+
+@pytest.fixture
+def parties(booked, tables):
+    """Tables on the same Tuesday: for six at 10:00 and at 12:00, and for two at 12:00."""
+    business, start = booked[0].business, booked[0].start_time
+    service = factories.make_service(
+        business, name="Table", needs_staff=False, resource_kinds=["table"]
+    )
+    return [
+        book_appointment(
+            business=business,
+            customer=factories.make_customer(business, name=name),
+            service=service,
+            staff=None,
+            start=start + timedelta(hours=hours),
+            party_size=people,
+            now=timezone.now(),
+        )
+        for name, hours, people in (("Nora Gil", 0, 6), ("Luis Vega", 2, 5), ("Ana Paz", 2, 2))
+    ]
+
+
 def middle(locator) -> tuple[float, float]:
     box = locator.bounding_box()
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -73,7 +106,8 @@ def drag(page, block, target, minutes: int = 0) -> None:
 
 def where(appointment) -> tuple[str, str]:
     row = Appointment.objects.select_related("staff", "business").get(pk=appointment.pk)
-    return f"{row.start_time.astimezone(row.business.zone):%a %H:%M}", row.staff.name
+    name = row.staff.name if row.staff else ""
+    return f"{row.start_time.astimezone(row.business.zone):%a %H:%M}", name
 
 
 def test_a_mouse_moves_one_to_another_day_and_back_to_the_calendar(arrive, booked):
@@ -130,3 +164,63 @@ def test_a_finger_holds_then_drags_to_another_person(arrive, booked):
     send("touchEnd")
     follow(dialog.get_by_role("button", name="Move"))
     assert where(booked[1]) == ("Tue 12:00", "Priya")
+
+
+class TestWithoutStaff:
+    @pytest.fixture
+    def table(self, parties, arrive):
+        page, day = arrive("day")
+        return page, page.get_by_role("link", name=re.compile("10:00 Nora Gil")), day
+
+    def move(self, page) -> None:
+        follow(page.get_by_role("dialog").get_by_role("button", name="Move"))
+
+    def test_a_table_moves_to_a_free_time_and_gets_no_staff(self, table, parties, tables):
+        page, block, day = table
+        # A column of a member of staff is the same day for it.
+        drag(page, block, column(page, "Dr. Nair", day), minutes=60)
+        dialog = page.get_by_role("dialog", name="Move this appointment?")
+        assert dialog.get_by_text(re.compile(r"Nora Gil: Tue .*, 11:00\.$")).is_visible()
+        self.move(page)
+        assert page.get_by_text(re.compile(r"Moved to Tue .*, 11:00 IST\.")).is_visible()
+        assert where(parties[0]) == ("Tue 11:00", "")
+        moved = Appointment.objects.get(pk=parties[0].pk)
+        assert (moved.party_size, moved.resource_ids) == (6, [tables[6].pk])
+        assert Event.objects.filter(type="appointment.rescheduled").count() == 1
+
+    def test_where_all_tables_are_reserved_it_is_refused_and_times_are_offered(
+        self, table, parties
+    ):
+        page, block, day = table
+        drag(page, block, column(page, "Without staff", day), minutes=120)
+        self.move(page)
+        assert page.get_by_text("is not free").is_visible()
+        assert where(parties[0]) == ("Tue 10:00", "")
+        offered = page.get_by_role("group", name="Free times")
+        offered.get_by_role("button", name="12:30").click()
+        assert not offered.get_by_role("button", name="12:00").is_visible()
+        follow(page.get_by_role("button", name="Move"))
+        assert "/admin/calendar/" in page.url
+        assert where(parties[0]) == ("Tue 12:30", "")
+
+    def test_times_offered_are_of_tables_that_take_the_party(self, table, parties):
+        page, block, day = table
+        cancel_appointment(
+            business=parties[2].business, appointment_id=parties[2].pk, now=timezone.now()
+        )
+        drag(page, block, column(page, "Without staff", day), minutes=120)
+        self.move(page)
+        # The table for two is free at 12:00, but these are six.
+        offered = page.get_by_role("group", name="Free times")
+        offered.get_by_role("button", name="12:30").wait_for()
+        assert not offered.get_by_role("button", name="12:00").is_visible()
+        page.get_by_label("Party size").fill("2")
+        page.get_by_label("Party size").blur()
+        offered.get_by_role("button", name="12:00").wait_for()
+
+    def test_in_the_week_it_moves_to_another_day(self, parties, arrive):
+        page, day = arrive()
+        block = page.get_by_role("link", name=re.compile("10:00 Nora Gil"))
+        drag(page, block, column(page, "Everyone", day + timedelta(days=1)))
+        self.move(page)
+        assert where(parties[0]) == ("Wed 10:00", "")

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from kaivox.pages.admin.calendar_grid import columns_of_week, lanes
 from kaivox.pages.admin.week_calendar import Block, free_parts, week_of
+from services.models import Service
 from staff.models import BusyCalendar, CalendarBusyTime, Closure, TimeOff, WorkingHours
 from tests import factories
 
@@ -56,6 +57,49 @@ class TestWithoutStaff:
         assert ("Dr. Meera Nair" in page) == has_staff
         week = browser.get(f"/admin/calendar/?week={MONDAY}").content.decode()
         assert f'title="13:00 {table.customer.name}, Table"' in week
+
+    @pytest.fixture
+    def alone(self, business, table):
+        """Monday of what is booked without staff; tables are open as `hours` says, one each."""
+
+        def read(*hours):
+            for window in hours:
+                start, end = window.split("-")
+                rows = [{"weekday": 0, "start": start, "end": end}] if window != "-" else []
+                factories.make_resource(business, hours=rows)
+            week = week_of(business, [], MONDAY, with_alone=True)
+            return week, week.rows[-1].cells[0]
+
+        return read
+
+    def test_the_hours_are_those_of_any_table(self, alone):
+        week, cell = alone("12:00-15:00", "12:30-15:30", "19:00-23:00")
+        assert [(one.start, one.end) for one in cell.open] == [(720, 930), (1140, 1380)]
+        assert (week.first_hour, week.last_hour) == (12, 23)
+
+    def test_the_hours_are_those_in_which_each_kind_is_open(self, business, alone):
+        Service.objects.update(resource_kinds=["cook", "table"])
+        tuesday = [{"weekday": 1, "start": "09:00", "end": "20:00"}]
+        factories.make_resource(business, "cook", hours=tuesday)
+        assert alone("12:00-15:00")[1].open == []
+        monday = [{"weekday": 0, "start": "14:00", "end": "20:00"}]
+        closures = [{"start_time": "2026-11-23T09:00:00Z", "end_time": "2026-11-23T09:15:00Z"}]
+        factories.make_resource(business, "cook", hours=monday, closures=closures)
+        spans = [(one.start, one.end) for one in alone()[1].open]
+        assert spans == [(840, 870), (885, 900)]
+
+    def test_time_is_free_beside_what_is_booked_but_not_in_a_closure(self, business, alone):
+        Closure.objects.create(
+            business=business, first_date=MONDAY, last_date=MONDAY, from_minute=840
+        )
+        _, cell = alone("12:00-15:00")
+        parts = free_parts(cell, datetime(2026, 11, 1, tzinfo=UTC))
+        assert [(one.start, one.end) for one in parts] == [(720, 780), (780, 840)]
+
+    def test_what_is_always_open_shows_the_usual_hours(self, alone):
+        week, cell = alone("-")
+        assert [(one.start, one.end) for one in cell.open] == [(0, 1440)]
+        assert (week.first_hour, week.last_hour) == (8, 18)
 
     def test_without_such_a_service_there_is_none(self, business, person):
         rows = week_of(business, [person], MONDAY, with_alone=True).rows
