@@ -57,10 +57,14 @@ class CallFilters(StrictFilterSet):
     customer_id = TenantRelatedFilter(
         Customer.objects.all, noun="customer", field_name="customer_id"
     )
-    phone = NumberFilter()
+    phone = NumberFilter(help_text="From or to this number, in any spelling.")
     provider_call_id = ProviderCallIdFilter()
     outcome = ChoicesFilter(CallOutcome.values)
     date, date_from, date_to = day_filters("started_at")
-    min_duration = WholeNumberFilter(field_name="duration_seconds", lookup_expr="gte")
-    search = Mentions()
+    min_duration = WholeNumberFilter(
+        field_name="duration_seconds", lookup_expr="gte", help_text="At least so many seconds."
+    )
+    search = Mentions(
+        help_text="All of these words in the transcript or the summary; the beginning of a word is enough."
+    )
     updated_since = UpdatedSinceFilter()

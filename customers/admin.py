@@ -15,7 +15,7 @@ from customers.models import Customer, Segment
 from customers.phones import MAX_LENGTH, to_e164
 from kaivox.admin.base import TenantModelForm
 from kaivox.admin.changelists import FoldedSearch
-from kaivox.admin.columns import Tone, status_column
+from kaivox.admin.columns import Tone, breaking_column, status_column
 from kaivox.admin.object_actions import ObjectActionsAdmin
 from kaivox.businesses.models import Business
 
@@ -66,7 +66,7 @@ class CustomerAdmin(FoldedSearch, ObjectActionsAdmin):
     form = CustomerForm
     delete_roles = frozenset()  # appointments and calls refer to them; erasing is an action
     badge_columns = ("group",)
-    list_display = ("group", "name", "phone", "email", "pipeline_stage", "visits", "business")
+    list_display = ("group", "name", "phone", "mail", "pipeline_stage", "visits", "business")
     list_select_related = ("business",)
     list_filter = ("business", "segment", "pipeline_stage")
     search_fields = ("search_text",)
@@ -94,6 +94,7 @@ class CustomerAdmin(FoldedSearch, ObjectActionsAdmin):
         return not erased and super().has_change_permission(request, obj)
 
     group = status_column("segment", _TONES)
+    mail = breaking_column("email", "e-mail")
 
     @admin.display(description="visits", ordering="total_appointments")
     def visits(self, customer: Customer) -> int:

@@ -5,4 +5,4 @@ from django.apps import AppConfig
 
 class RatelimitsConfig(AppConfig):
     name = "ratelimits"
-    verbose_name = "quotas"
+    verbose_name = "Quotas"

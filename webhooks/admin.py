@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from kaivox.admin.base import DEVELOPERS, WRITERS, person
-from kaivox.admin.columns import Tone, badge, local_time
+from kaivox.admin.columns import Tone, badge, local_time, short_url
 from kaivox.admin.object_actions import ObjectAction, ObjectActionsAdmin
 from webhooks import (
     admin_deliveries,  # noqa: F401 - registers the delivery log
@@ -88,7 +88,7 @@ def show_secret(request: HttpRequest, endpoint: Endpoint) -> HttpResponse:
 class EndpointAdmin(ObjectActionsAdmin):
     form = EndpointForm
     add_roles = change_roles = delete_roles = DEVELOPERS
-    list_display = ("state", "url", "business", "events", "description")
+    list_display = ("state", "address", "business", "events", "description")
     list_select_related = ("business",)
     list_filter = ("business", "is_active", "disabled_reason")
     search_fields = ("url", "description", "business__name")
@@ -191,6 +191,10 @@ class EndpointAdmin(ObjectActionsAdmin):
     def creator(self, endpoint: Endpoint) -> str:
         key = endpoint.created_by_key
         return f"API key {key}" if key else str(endpoint.created_by or "unknown")
+
+    @admin.display(description="URL", ordering="url")
+    def address(self, endpoint: Endpoint) -> SafeString:
+        return short_url(endpoint.url)
 
     @admin.display(description="last 24 hours")
     def last_day(self, endpoint: Endpoint) -> str:

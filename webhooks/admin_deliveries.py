@@ -10,12 +10,14 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from kaivox.admin.base import WRITERS, BusinessOwnedInline
-from kaivox.admin.columns import Tone, local_time, status_column
+from kaivox.admin.columns import Tone, local_time, short_url, status_column
 from kaivox.admin.object_actions import ObjectAction, ObjectActionsAdmin
 from kaivox.api.values import parse_id
 from kaivox.errors import DomainError
+from kaivox.line_breaks import with_breaks
 from webhooks import operations
 from webhooks.event_types import EVENT_TYPES
 from webhooks.models import Attempt, AttemptOutcome, Delivery, DeliveryStatus
@@ -113,7 +115,7 @@ class DeliveryAdmin(ObjectActionsAdmin):
         "state",
         "last_response",
         "event_type",
-        "endpoint",
+        "receiver",
         "business",
         "attempt_count",
         "created_at",
@@ -185,8 +187,12 @@ class DeliveryAdmin(ObjectActionsAdmin):
         return queryset.filter(found), False
 
     @admin.display(description="event", ordering="event__type")
-    def event_type(self, delivery: Delivery) -> str:
-        return delivery.event.type
+    def event_type(self, delivery: Delivery) -> SafeString:
+        return with_breaks(delivery.event.type)
+
+    @admin.display(description="endpoint", ordering="endpoint__url")
+    def receiver(self, delivery: Delivery) -> SafeString:
+        return short_url(delivery.endpoint.url)
 
     @admin.display(description="event id")
     def event_uid(self, delivery: Delivery) -> str:

@@ -112,7 +112,7 @@ class RulesForm(forms.Form):
         initial=0,
         min_value=0,
         max_value=MAX_RATE,
-        help_text="The most requests per period; what is over waits. 0: no limit.",
+        help_text="The most requests per period; the others wait. 0: no limit.",
     )
     rate_limit_period = forms.ChoiceField(
         choices=RatePeriod.choices, required=False, initial=RatePeriod.MINUTE, label="Period"

@@ -305,7 +305,12 @@ class Delivery(BusinessOwned):
         ]
 
     def __str__(self) -> str:
-        return f"delivery {self.pk}"
+        return f"Delivery {self.pk}"
+
+    @property
+    def status_label(self) -> str:
+        """The status without what its label explains in brackets."""
+        return self.get_status_display().partition(" (")[0]
 
 
 class Attempt(models.Model):

@@ -18,6 +18,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 
 from kaivox.admin.base import OWNERS, BusinessOwnedAdmin
+from kaivox.admin.columns import breaking_column
 from kaivox.api.export.streaming import escape_formula
 from kaivox.businesses.audit import record_export
 from kaivox.businesses.models import AuditEntry, Business
@@ -36,12 +37,19 @@ class AuditEntryAdmin(BusinessOwnedAdmin):
     view_roles = OWNERS
     add_roles = change_roles = delete_roles = frozenset()
     change_list_template = "admin/audit_change_list.html"
-    list_display = ("at", "business", "actor_name", "action", "subject")
+    list_display = ("at", "business", "by", "event", "subject")
     list_select_related = ("business",)
     list_filter = ("business", "at")
     search_fields = ("action", "subject", "actor_name", "request_id")
     ordering = ("-pk",)
-    fields = ("at", "business", "actor_name", "action", "subject", "changes", "request_id")
+    fields = ("at", "business", "by", "action", "subject", "changes", "request_id")
+    readonly_fields = ("by",)
+
+    event = breaking_column("action")
+
+    @admin.display(description="by", ordering="actor_name")
+    def by(self, entry: AuditEntry) -> str:
+        return entry.actor_name
 
     def get_urls(self) -> list[URLPattern]:
         export = path(

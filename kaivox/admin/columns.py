@@ -14,8 +14,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
+from kaivox.line_breaks import with_breaks
+
 EMPTY: Final = "–"
 _WITHOUT_SECONDS: Final = "D j M Y, H:i T"
+# Longer addresses are shortened in lists, in the middle.
+_MAX_URL_LENGTH: Final = 60
 
 
 class Tone(StrEnum):
@@ -48,6 +52,14 @@ def local_date(day: date) -> str:
     return date_format(day, "D j M Y")
 
 
+def short_url(url: str) -> SafeString:
+    """`url` for a list: it wraps at its separators; the whole is the title of a shortened one."""
+    if len(url) <= _MAX_URL_LENGTH:
+        return with_breaks(url)
+    short = f"{url[: _MAX_URL_LENGTH - 20]}…{url[-19:]}"
+    return format_html('<span title="{}">{}</span>', url, with_breaks(short))
+
+
 def status_column(name: str, tones: Mapping[Any, Tone]) -> Callable[[Any, Any], SafeString]:
     """A method of a ModelAdmin: the choice field `name` as a badge, in the tone of its value, without
     what the label explains in brackets."""
@@ -74,4 +86,14 @@ def time_column(name: str, label: str, zone_of: Callable[[Any], tzinfo]) -> Call
         return local_time(getattr(row, name), zone_of(row))
 
     column.__name__ = name  # Django's class of the column: `column-created_at`
+    return column
+
+
+def breaking_column(name: str, label: str = "") -> Callable[[Any, Any], SafeString | str]:
+    """A method of a ModelAdmin: the field `name`, of which long values wrap at their separators."""
+
+    @admin.display(description=label or name.replace("_", " "), ordering=name)
+    def column(self: Any, row: Any) -> SafeString | str:
+        return with_breaks(getattr(row, name)) or EMPTY
+
     return column

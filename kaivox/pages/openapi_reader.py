@@ -10,6 +10,9 @@ from functools import cache, cached_property
 from typing import Any, Final
 
 from django.conf import settings
+from django.utils.safestring import SafeString
+
+from kaivox.line_breaks import with_breaks
 
 METHODS: Final = ("get", "post", "patch", "delete")
 
@@ -68,6 +71,16 @@ class Operation:
     @property
     def short_path(self) -> str:
         return self.path.removeprefix("/api/v1") or "/"
+
+    @property
+    def address(self) -> SafeString:
+        """`path` as HTML, for a narrow screen."""
+        return with_breaks(self.path)
+
+    @property
+    def breaking_path(self) -> SafeString:
+        """`short_path` as HTML, for narrow columns."""
+        return with_breaks(self.short_path)
 
     @property
     def tag(self) -> str:

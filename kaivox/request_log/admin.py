@@ -7,6 +7,7 @@ from django.utils.safestring import SafeString
 
 from kaivox.admin.base import DEVELOPERS, BusinessOwnedAdmin
 from kaivox.admin.columns import Tone, badge
+from kaivox.line_breaks import with_breaks
 from kaivox.request_log.models import RequestLogEntry
 
 
@@ -47,8 +48,8 @@ class RequestLogEntryAdmin(BusinessOwnedAdmin):
         return badge(f"{entry.status} {entry.error_code}".rstrip(), tone)
 
     @admin.display(description="request")
-    def request_line(self, entry: RequestLogEntry) -> str:
-        return f"{entry.method} {entry.path}"
+    def request_line(self, entry: RequestLogEntry) -> SafeString:
+        return with_breaks(f"{entry.method} {entry.path}")
 
     @admin.display(description="API key")
     def key_name(self, entry: RequestLogEntry) -> str:

@@ -84,3 +84,9 @@ class TestExport:
         page = owner.get(f"{LIST}?q=plan").content.decode()
         assert "export.csv?q=plan" in page
         assert "export.ndjson?q=plan" in page
+
+
+class TestList:
+    def test_names_who_made_the_change(self, business, owner):
+        record(business)
+        assert "the command line" in owner.get(LIST).content.decode()

@@ -30,3 +30,10 @@ class TestLookups:
             for name, lookup in itertools.product(dates, LOOKUPS):
                 response = root.get(f"{url}?{name}__{lookup}")
                 assert response.status_code in (200, 302), f"{url}?{name}__{lookup}"
+
+
+class TestEmptyLists:
+    def test_say_whether_a_search_is_the_reason(self, root):
+        assert b"No customers yet." in root.get("/admin/customers/customer/").content
+        found = root.get("/admin/customers/customer/?q=asha")
+        assert b"No customers match the search and the filters." in found.content

@@ -35,6 +35,22 @@ REPEATED = (
     "#result_list tbody tr:nth-child(n+5), .prose > :nth-of-type(n+5), .prose tr:nth-child(n+5),"
     " .operation:nth-of-type(n+4)"
 )
+# Words of the elements that match a selector which a browser breaks: not after a separator, or at a <wbr>.
+BROKEN_WORDS = """selector => [...document.querySelectorAll(selector)].flatMap((box) => {
+    const texts = document.createTreeWalker(box, NodeFilter.SHOW_TEXT), broken = [];
+    while (texts.nextNode()) {
+        const text = texts.currentNode;
+        if (!text.parentElement.checkVisibility()) continue;
+        for (const word of text.data.matchAll(/[^\\s\\-\\/–—…?]+/g)) {
+            const range = document.createRange();
+            range.setStart(text, word.index);
+            range.setEnd(text, word.index + word[0].length);
+            const lines = new Set([...range.getClientRects()].map((line) => Math.round(line.top)));
+            if (lines.size > 1) broken.push(word[0]);
+        }
+    }
+    return broken;
+})"""
 # Links of the admin change their colour within 150 ms.
 WITHOUT_TRANSITIONS = """() => {
     const sheet = new CSSStyleSheet();
@@ -132,6 +148,11 @@ class Visitor:
             for item in found
             for node in item["nodes"]
         ]
+
+    def broken_words(self, selector: str) -> list[str]:
+        """Words in `selector` that are broken in the middle, in the present width of the page."""
+        found: list[str] = self.page.evaluate(BROKEN_WORDS, selector)
+        return found
 
     def shorten(self) -> None:
         """Removes what repeats the elements before it: axe-core takes seconds for a hundred rows."""

@@ -77,8 +77,10 @@ class TestForDevelopers:
         ):
             loaded = traffic.of(path)
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+            assert visitor.broken_words(".prose table, .masonry, .side") == [], path
             page.set_viewport_size({"width": 1280, "height": 900})
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+            assert visitor.broken_words(".prose table, .masonry, .side") == [], path
             page.set_viewport_size({"width": 390, "height": 844})
             # Nothing is missing in the sum: what every page loads is in it, whole.
             assert loaded["/static/kaivox/kaivox.css"] == style_sheet, path

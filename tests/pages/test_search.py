@@ -37,6 +37,12 @@ class TestIndex:
         for entry in json.loads(response.content):
             assert not any(mark in entry["title"] for mark in ("<", "&lt;", "`", "#")), entry
 
+    def test_words_and_paths_are_whole(self, response):
+        texts = {entry["url"]: entry["text"] for entry in json.loads(response.content)}
+        text = texts["/docs/errors#slot_unavailable"]
+        assert "or call GET /api/v1/appointments/slots again" in text
+        assert not any(" , " in text for text in texts.values())
+
     def test_is_compressed_and_not_sent_twice(self, response):
         client = Client(headers={"Accept-Encoding": "gzip"})
         first = client.get("/docs/search.json")

@@ -106,8 +106,8 @@ def _column(week: Week, cell: Cell, free: Sequence[Block], staff: Any) -> Column
             for block, lane, count in booked
             for position in _positions(week, [block])
         ],
-        # A lane is at least a short name wide.
-        "min_rem": max(7.5, 3.2 * max((count for *_, count in booked), default=1)),
+        # A lane is wide enough for most first names.
+        "min_rem": max(7.5, 4.6 * max((count for *_, count in booked), default=1)),
     }
 
 

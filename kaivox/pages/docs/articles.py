@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from html import unescape
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,8 @@ from django.conf import settings
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from markdown import Markdown
+
+from kaivox.line_breaks import with_breaks
 
 DOCS: Final[Path] = settings.BASE_DIR / "docs"
 
@@ -28,6 +31,11 @@ _LINK = re.compile(r'href="([^":#]+?)\.md(#[^"]*)?"')
 _BLOCK = re.compile(r"^```.*?^```$", re.M | re.S)
 _EMPTY_HEAD = re.compile(r"<thead>\s*<tr>\s*(?:<th[^>]*></th>\s*)+</tr>\s*</thead>\s*")
 _EMPTY_CELL = re.compile(r"<th([^>]*)></th>")
+_CODE = re.compile(r"<code>([^<\n]+)</code>")
+_ENTRY = re.compile(r"(?<=>)[a-z_]+(?=</a>)")  # of a table of contents: the code of an error
+# Short names never wrap, longer ones not in the first column, such as the codes of errors.
+_SHORT_NAME: Final = 16
+_LONG_NAME: Final = 20
 _TITLE = re.compile(r"^# (.+)$", re.M)
 
 
@@ -102,7 +110,25 @@ def _order(item: Article) -> tuple[Any, ...]:
 
 def line_as_html(text: str) -> SafeString:
     """A line of plain text that may contain `code`, as HTML."""
-    return mark_safe(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))  # noqa: S308 - escaped
+    return mark_safe(_CODE.sub(_wrapping, re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))))  # noqa: S308 - escaped
+
+
+def _wrapping(match: re.Match[str]) -> str:
+    """Inline code: a short name stays in one line, a longer text wraps at its separators."""
+    text = unescape(match[1])
+    if " " in text:
+        return f"<code>{' '.join(map(_word, text.split(' ')))}</code>"
+    if len(text) <= _SHORT_NAME:
+        return f'<code class="name">{match[1]}</code>'
+    kind = ' class="long-name"' if len(text) <= _LONG_NAME else ""
+    return f"<code{kind}>{with_breaks(text)}</code>"
+
+
+def _word(text: str) -> str:
+    """A word of a command. A browser would break an option, such as `--forward-to`, at its hyphens."""
+    if len(text) > _SHORT_NAME:
+        return with_breaks(text)
+    return f'<span class="nowrap">{escape(text)}</span>' if "-" in text else escape(text)
 
 
 @cache
@@ -121,4 +147,8 @@ def as_html(text: str) -> tuple[str, str]:
     html = html.replace("</table>", "</table></div>")
     # Markdown demands a head of every table; an empty header cell would be announced to screen readers.
     html = _EMPTY_CELL.sub(r"<td\1></td>", _EMPTY_HEAD.sub("", html))
-    return html, str(markdown.toc)  # type: ignore[attr-defined]
+    contents = _ENTRY.sub(
+        lambda match: with_breaks(match[0]),
+        str(markdown.toc),  # type: ignore[attr-defined]
+    )
+    return _CODE.sub(_wrapping, html), contents

@@ -16,6 +16,7 @@ from kaivox.pages.docs.reference import resources
 
 _HEADING: Final = re.compile(r'<h[1-3] id="([^"]+)">(.*?)</h[1-3]>', re.S)
 _LEFT_OUT: Final = re.compile(r'<div class="hl">.*?</div>|<a class="headerlink".*?</a>', re.S)
+_INLINE: Final = re.compile(r"</?(?:a|code|em|span|strong|wbr)\b[^>]*>")
 
 
 def search_index() -> bytes:
@@ -58,5 +59,6 @@ def _sections(article: Article) -> Iterator[dict[str, str]]:
 
 
 def _plain(markup: str) -> str:
-    """The text of HTML on one line; cells of tables are separated by spaces."""
-    return " ".join(html.unescape(strip_tags(markup.replace("<", " <"))).split())
+    """The text of HTML on one line; cells of tables are separated by spaces, words are whole."""
+    blocks = _INLINE.sub("", markup).replace("<", " <")
+    return " ".join(html.unescape(strip_tags(blocks)).split())

@@ -88,12 +88,19 @@ function matches(text, word) {
   return ` ${text.toLowerCase()}`.match(new RegExp(`[^\\p{L}\\p{N}]${word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}`, "u")) ? 2 : 1;
 }
 
+/** About 130 characters around `word`, from a whole word to a whole word. */
+function excerpt(text, word) {
+  const before = text.toLowerCase().indexOf(word) - 40;
+  const start = before > 0 ? text.indexOf(" ", before) + 1 : 0;
+  const end = text.length > start + 130 ? text.lastIndexOf(" ", start + 130) : text.length;
+  return `${start ? "… " : ""}${text.slice(start, end)}${end < text.length ? " …" : ""}`;
+}
+
 function resultOf({ title, page, url, text }, words) {
   const item = document.createElement("li");
   const anchor = document.createElement("a");
   anchor.href = url;
-  const at = Math.max(0, text.toLowerCase().indexOf(words[0]) - 40);
-  for (const [tag, content] of [["strong", title], ["span", page], ["small", (at ? "…" : "") + text.slice(at, at + 130)]]) {
+  for (const [tag, content] of [["strong", title], ["span", page], ["small", excerpt(text, words[0])]]) {
     const part = document.createElement(tag);
     part.textContent = content;
     anchor.append(part);

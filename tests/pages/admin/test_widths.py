@@ -57,5 +57,6 @@ def test_nothing_overflows_and_everything_is_accessible(visit, owner):
             page = visitor.open(path)
             page.wait_for_function(NAMED)
             wrong += [f"{path}: {box}" for box in page.evaluate(TOO_WIDE)]
+            wrong += [f"{path}: {word} is broken" for word in visitor.broken_words("#result_list")]
             wrong += [f"{path}: {violation}" for violation in visitor.violations_in_both_schemes()]
     assert wrong == []

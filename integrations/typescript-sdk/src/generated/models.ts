@@ -1352,7 +1352,7 @@ export interface ListCallsParams {
   direction?: string | readonly (string | number)[];
   /** Only of this customer. */
   customer_id?: number;
-  /** Exactly this phone. */
+  /** From or to this number, in any spelling. */
   phone?: string;
   /** Exactly this provider call id. */
   provider_call_id?: string;
@@ -1364,9 +1364,9 @@ export interface ListCallsParams {
   date_from?: string;
   /** Until the end of this day in the business's time zone. */
   date_to?: string;
-  /** Exactly this min duration. */
+  /** At least so many seconds. */
   min_duration?: number;
-  /** Exactly this search. */
+  /** All of these words in the transcript or the summary; the beginning of a word is enough. */
   search?: string;
   /** Changed at or after this instant. With `ordering=updated_at` and `cursor` it is the loop that updates a copy of the data. */
   updated_since?: Date | string;
@@ -2138,7 +2138,7 @@ export interface SyncCallsParams {
   direction?: string | readonly (string | number)[];
   /** Only of this customer. */
   customer_id?: number;
-  /** Exactly this phone. */
+  /** From or to this number, in any spelling. */
   phone?: string;
   /** Exactly this provider call id. */
   provider_call_id?: string;
@@ -2150,9 +2150,9 @@ export interface SyncCallsParams {
   date_from?: string;
   /** Until the end of this day in the business's time zone. */
   date_to?: string;
-  /** Exactly this min duration. */
+  /** At least so many seconds. */
   min_duration?: number;
-  /** Exactly this search. */
+  /** All of these words in the transcript or the summary; the beginning of a word is enough. */
   search?: string;
 }
 

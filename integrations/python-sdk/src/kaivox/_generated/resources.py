@@ -540,14 +540,14 @@ class CallsResource:
         `status`: One or several with commas of: `in_progress`, `completed`, `missed`, `failed`.
         `direction`: One or several with commas of: `inbound`, `outbound`.
         `customer_id`: Only of this customer.
-        `phone`: Exactly this phone.
+        `phone`: From or to this number, in any spelling.
         `provider_call_id`: Exactly this provider call id.
         `outcome`: One or several with commas of: `booked`, `rescheduled`, `cancelled`, `information`, `missed`, `voicemail`, `other`.
         `date`: On this day in the business's time zone.
         `date_from`: From this day on in the business's time zone.
         `date_to`: Until the end of this day in the business's time zone.
-        `min_duration`: Exactly this min duration.
-        `search`: Exactly this search.
+        `min_duration`: At least so many seconds.
+        `search`: All of these words in the transcript or the summary; the beginning of a word is enough.
         `updated_since`: Changed at or after this instant. With `ordering=updated_at` and `cursor` it is the loop that updates a copy of the data.
         `page`: A page past the end is empty, no error.
         `per_page`: Rows on a page.
@@ -3358,14 +3358,14 @@ class AsyncCallsResource:
         `status`: One or several with commas of: `in_progress`, `completed`, `missed`, `failed`.
         `direction`: One or several with commas of: `inbound`, `outbound`.
         `customer_id`: Only of this customer.
-        `phone`: Exactly this phone.
+        `phone`: From or to this number, in any spelling.
         `provider_call_id`: Exactly this provider call id.
         `outcome`: One or several with commas of: `booked`, `rescheduled`, `cancelled`, `information`, `missed`, `voicemail`, `other`.
         `date`: On this day in the business's time zone.
         `date_from`: From this day on in the business's time zone.
         `date_to`: Until the end of this day in the business's time zone.
-        `min_duration`: Exactly this min duration.
-        `search`: Exactly this search.
+        `min_duration`: At least so many seconds.
+        `search`: All of these words in the transcript or the summary; the beginning of a word is enough.
         `updated_since`: Changed at or after this instant. With `ordering=updated_at` and `cursor` it is the loop that updates a copy of the data.
         `page`: A page past the end is empty, no error.
         `per_page`: Rows on a page.
