@@ -124,10 +124,12 @@ def _collect(world: World) -> Iterator[Statement]:
 
 def _reads(world: World) -> Iterator[tuple[str, dict[str, str]]]:
     day = (timezone.now() + timedelta(days=3)).date()
-    slots = {
-        "service_id": str(world.id_of("service")),
-        "date_from": day.isoformat(),
-        "date_to": (day + timedelta(days=7)).isoformat(),
+    service = str(world.id_of("service"))
+    days = {"date_from": day.isoformat(), "date_to": (day + timedelta(days=7)).isoformat()}
+    needed = {
+        "/appointments/slots": {"service_id": service, **days},
+        "/visits/slots": {"service_ids": f"{service},{service}", **days},
+        "/agents/tools": {"provider": "vapi"},
     }
     week_ago = (timezone.now() - timedelta(days=7)).isoformat().replace("+00:00", "Z")
     for route in (one for one in routes() if one.method == "GET"):
@@ -136,7 +138,7 @@ def _reads(world: World) -> Iterator[tuple[str, dict[str, str]]]:
         if "{id}" in route.path and kind is None:
             continue
         path = route.url(world.id_of(kind)) if kind else route.path
-        required = {"/appointments/slots": slots, "/agents/tools": {"provider": "vapi"}}.get(short)
+        required = needed.get(short)
         yield path, required or {}
         if required:
             continue
