@@ -24,6 +24,12 @@ else:
 # Rows are counted up to this limit; templates/admin/pagination.html says "more than" beyond.
 COUNT_LIMIT: Final = 10_000
 MANY_CHOICES: Final = 100
+# What "By …" says above a filter, where the name of the field would not read as English.
+_FILTER_TITLES: Final = {
+    "is_active": "active or not",
+    "livemode": "live or sandbox",
+    "disabled_reason": "why it is off",
+}
 
 
 class FoldedSearch:
@@ -57,6 +63,12 @@ class CheckedChangeList(ChangeList):
     Django checks only what fails when the filter is added. `?created_at__year=99999` fails later,
     when the query is compiled, and would be a 500.
     """
+
+    def get_filters(self, request: HttpRequest) -> Any:
+        filters, *rest = super().get_filters(request)
+        for one in filters:
+            one.title = _FILTER_TITLES.get(getattr(one, "field_path", ""), one.title)
+        return filters, *rest
 
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request, *args, **kwargs)

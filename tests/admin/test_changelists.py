@@ -37,3 +37,18 @@ class TestEmptyLists:
         assert b"No customers yet." in root.get("/admin/customers/customer/").content
         found = root.get("/admin/customers/customer/?q=asha")
         assert b"No customers match the search and the filters." in found.content
+
+
+class TestFilters:
+    def test_have_titles_in_english(self, root):
+        titles = {
+            str(one.title)
+            for model in admin.site._registry
+            for one in root.get(
+                reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+            )
+            .context["cl"]
+            .filter_specs
+        }
+        assert "active or not" in titles
+        assert {one for one in titles if one.startswith("is ") or one == "livemode"} == set()
