@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kaivox.admin.columns import short_url
+from kaivox.admin.columns import short_url, wrapping
 from kaivox.line_breaks import with_breaks
 
 pytestmark = pytest.mark.once
@@ -31,4 +31,10 @@ def test_a_long_address_is_shortened_and_whole_in_its_title():
     assert short_url(url).startswith(f'<span title="{url}">https://hooks.')
     assert short_url(url).endswith("/<wbr>the/<wbr>end</span>")
     assert "…" in short_url(url)
-    assert "title" not in short_url("https://hooks.example.com/kaivox")
+
+
+def test_what_may_wrap_is_whole_in_its_title():
+    shown = '<span title="appointment.booked">appointment.<wbr>booked</span>'
+    assert wrapping("appointment.booked") == shown
+    assert wrapping("booked") == "booked"
+    assert wrapping("") == ""

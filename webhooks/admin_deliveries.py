@@ -13,11 +13,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from kaivox.admin.base import WRITERS, BusinessOwnedInline
-from kaivox.admin.columns import Tone, local_time, short_url, status_column
+from kaivox.admin.columns import Tone, local_time, short_url, status_column, wrapping
 from kaivox.admin.object_actions import ObjectAction, ObjectActionsAdmin
 from kaivox.api.values import parse_id
 from kaivox.errors import DomainError
-from kaivox.line_breaks import with_breaks
 from webhooks import operations
 from webhooks.event_types import EVENT_TYPES
 from webhooks.models import Attempt, AttemptOutcome, Delivery, DeliveryStatus
@@ -188,7 +187,7 @@ class DeliveryAdmin(ObjectActionsAdmin):
 
     @admin.display(description="event", ordering="event__type")
     def event_type(self, delivery: Delivery) -> SafeString:
-        return with_breaks(delivery.event.type)
+        return wrapping(delivery.event.type)
 
     @admin.display(description="endpoint", ordering="endpoint__url")
     def receiver(self, delivery: Delivery) -> SafeString:

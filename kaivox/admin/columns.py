@@ -52,12 +52,23 @@ def local_date(day: date) -> str:
     return date_format(day, "D j M Y")
 
 
+def wrapping(text: str) -> SafeString:
+    """`text` for a list: it wraps at its separators. Where it may, the whole is its title, so that a page
+    can be searched for it by a program."""
+    return _titled(text, text)
+
+
 def short_url(url: str) -> SafeString:
-    """`url` for a list: it wraps at its separators; the whole is the title of a shortened one."""
-    if len(url) <= _MAX_URL_LENGTH:
-        return with_breaks(url)
-    short = f"{url[: _MAX_URL_LENGTH - 20]}…{url[-19:]}"
-    return format_html('<span title="{}">{}</span>', url, with_breaks(short))
+    """As `wrapping`, and a long one is shortened in the middle."""
+    short = url
+    if len(url) > _MAX_URL_LENGTH:
+        short = f"{url[: _MAX_URL_LENGTH - 20]}…{url[-19:]}"
+    return _titled(url, short)
+
+
+def _titled(whole: str, shown: str) -> SafeString:
+    markup = with_breaks(shown)
+    return markup if markup == whole else format_html('<span title="{}">{}</span>', whole, markup)
 
 
 def status_column(name: str, tones: Mapping[Any, Tone]) -> Callable[[Any, Any], SafeString]:
@@ -94,6 +105,6 @@ def breaking_column(name: str, label: str = "") -> Callable[[Any, Any], SafeStri
 
     @admin.display(description=label or name.replace("_", " "), ordering=name)
     def column(self: Any, row: Any) -> SafeString | str:
-        return with_breaks(getattr(row, name)) or EMPTY
+        return wrapping(getattr(row, name)) or EMPTY
 
     return column

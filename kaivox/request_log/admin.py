@@ -6,8 +6,7 @@ from django.contrib import admin
 from django.utils.safestring import SafeString
 
 from kaivox.admin.base import DEVELOPERS, BusinessOwnedAdmin
-from kaivox.admin.columns import Tone, badge
-from kaivox.line_breaks import with_breaks
+from kaivox.admin.columns import Tone, badge, wrapping
 from kaivox.request_log.models import RequestLogEntry
 
 
@@ -49,7 +48,7 @@ class RequestLogEntryAdmin(BusinessOwnedAdmin):
 
     @admin.display(description="request")
     def request_line(self, entry: RequestLogEntry) -> SafeString:
-        return with_breaks(f"{entry.method} {entry.path}")
+        return wrapping(f"{entry.method} {entry.path}")
 
     @admin.display(description="API key")
     def key_name(self, entry: RequestLogEntry) -> str:

@@ -7,6 +7,7 @@ import logging
 import sys
 
 import pytest
+from django.conf import settings
 from django.test import RequestFactory
 
 from kaivox.api.logging import RedactSecretsFormatter, escape_control
@@ -64,6 +65,6 @@ class TestLogLine:
         assert escape_control("/a\n\t\r\x00b") == "/a\\n\\t\\x0d\\x00b"
 
 
-def test_threads_wait_a_millisecond_for_each_other():
+def test_threads_wait_at_most_a_millisecond_for_each_other():
     """A request waits so long for one that computes, after each query: Python's default is 5 ms."""
-    assert sys.getswitchinterval() == pytest.approx(0.001)
+    assert sys.getswitchinterval() == pytest.approx(0.0002 if settings.EMBEDDED else 0.001)

@@ -34,8 +34,9 @@ _EMPTY_CELL = re.compile(r"<th([^>]*)></th>")
 _CODE = re.compile(r"<code>([^<\n]+)</code>")
 _ENTRY = re.compile(r"(?<=>)[a-z_]+(?=</a>)")  # of a table of contents: the code of an error
 # Short names never wrap, longer ones not in the first column, such as the codes of errors.
-_SHORT_NAME: Final = 16
-_LONG_NAME: Final = 20
+_SHORT_NAME: Final = 24
+_LONG_NAME: Final = 28
+_SHORT_WORD: Final = 16  # of a command
 _TITLE = re.compile(r"^# (.+)$", re.M)
 
 
@@ -126,7 +127,7 @@ def _wrapping(match: re.Match[str]) -> str:
 
 def _word(text: str) -> str:
     """A word of a command. A browser would break an option, such as `--forward-to`, at its hyphens."""
-    if len(text) > _SHORT_NAME:
+    if len(text) > _SHORT_WORD:
         return with_breaks(text)
     return f'<span class="nowrap">{escape(text)}</span>' if "-" in text else escape(text)
 
