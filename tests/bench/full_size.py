@@ -51,6 +51,9 @@ GROWING: Final[tuple[type[models.Model], ...]] = (
 )
 # Columns that must differ between the copies of a row beside ids and times; {n} is the copy's number.
 _DISTINCT: Final = {
+    # A series and a visit have few appointments: copies belong to none.
+    (Appointment, "series"): "NULL::bigint",
+    (Appointment, "visit"): "NULL::bigint",
     (Customer, "phone"): "'+91' || lpad((id * 1000000 + {n})::text, 12, '0')",
     (Customer, "name"): "name || ' ' || {n}",
     (Call, "provider_call_id"): "provider_call_id || '-' || {n}",
