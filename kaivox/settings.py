@@ -542,7 +542,7 @@ STORAGES = {
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", LOG_LEVELS)
-# At INFO Celery logs every task, and an idle installation runs several every two seconds.
+# At INFO Celery logs every task, and an idle installation runs one every two seconds.
 _TASK_LEVEL = "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"
 
 LOG_FORMAT = env.text("LOG_FORMAT", "text")

@@ -141,6 +141,11 @@ class DatedStart:
     start: datetime | None
     problem: Clash | None = None
 
+    @property
+    def near(self) -> datetime | None:
+        """Where alternatives are searched, if at all."""
+        return self.start or (self.problem.near if self.problem else None)
+
 
 def plan_series(request: SeriesRequest, *, locks_resources: bool = False) -> SeriesPlan:
     """Every appointment of the series, those with a clash included. Three queries, whatever the number
@@ -159,7 +164,6 @@ def plan_series(request: SeriesRequest, *, locks_resources: bool = False) -> Ser
     people = performers(request.service, request.staff)
     if not people:
         raise StaffNotQualified("No active member of staff offers this service.")
-    starts = [one.start or (one.problem.near if one.problem else None) for one in dated]
     availability = LoadedAvailability(
         request.business,
         [request.wanted],
@@ -167,7 +171,7 @@ def plan_series(request: SeriesRequest, *, locks_resources: bool = False) -> Ser
         *days_to_read(
             request.business,
             [request.service],
-            [start for start in starts if start],
+            [one.near for one in dated if one.near],
             request.now,
         ),
         now=request.now,

@@ -29,13 +29,13 @@ from tests.stack import ROOT, empty_database
 
 # The most files and functions that a request may pass, in either profile, and the largest share of its CPU time in
 # compiling queries: what is above it belongs in a CompiledQuery.
-BOUNDS = {"GET list": (44, 144), "POST": (65, 226)}
+BOUNDS = {"GET list": (44, 144), "POST": (64, 226)}
 MAX_COMPILING = 0.2
 PACKAGES = (
     "kaivox", "appointments", "customers", "calls", "staff", "services", "webhooks", "ratelimits",
 )  # fmt: skip
 HOURS = ((9 * 60, 18 * 60),)
-WARM, PROFILED = 5, 60
+WARM, PROFILED = 5, 30  # in all fewer requests than the plan allows in a minute
 # Where Django builds a query and compiles it to SQL.
 COMPILING = ("django/db/models/", "django/utils/tree.py", "django/utils/hashable.py")
 
@@ -48,6 +48,12 @@ def main() -> None:
         clinic = make_clinic(url, people=20, appointments=5_000, hours=HOURS)
         from django.db import connection
 
+        from kaivox.businesses.models import Business
+        from ratelimits.models import QuotaOverride
+
+        # As most businesses: an agreed quota is a module more.
+        QuotaOverride.objects.all().delete()
+        Business.objects.update(plan="enterprise")
         try:
             _tell(_asks(clinic))
         finally:
