@@ -16,6 +16,9 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 MAX_ID: Final = 2**63 - 1
+# Any text that a header can carry (RFC 9110, 5.5): bytes of UTF-8 count as one character each.
+IDEMPOTENCY_KEY: Final = r"^[^\x00-\x1F\x7F]+$"
+LONGEST_IDEMPOTENCY_KEY: Final = 255
 DAY_MINUTES: Final = 24 * 60
 
 # Years that survive a shift of a day and a time zone in both databases.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -14,11 +15,11 @@ from rest_framework.serializers import ValidationError
 
 from kaivox.api.encoders import encode
 from kaivox.api.responses import EnvelopeResponse
+from kaivox.api.values import IDEMPOTENCY_KEY, LONGEST_IDEMPOTENCY_KEY
 from kaivox.db.encrypted_fields import UndecryptableValue
 from kaivox.db.transactions import write_transaction
 from kaivox.idempotency.operations import KeyReused, acquire, release, store_response
 
-LONGEST_KEY: Final = 255
 _HEADERS: Final = ("Location",)
 _UNREADABLE: Final = "The request succeeded, but its response can no longer be read."
 
@@ -55,10 +56,10 @@ def idempotent(
 
 
 def _key_of(request: Request) -> str:
-    key: str = request.META["HTTP_IDEMPOTENCY_KEY"].strip()
-    if not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
+    key: str = request.META["HTTP_IDEMPOTENCY_KEY"].strip(" \t")
+    if len(key) > LONGEST_IDEMPOTENCY_KEY or not re.fullmatch(IDEMPOTENCY_KEY, key):
         raise ValidationError(
-            {"Idempotency-Key": [f"Write 1 to {LONGEST_KEY} printable characters."]}
+            {"Idempotency-Key": [f"Write 1 to {LONGEST_IDEMPOTENCY_KEY} printable characters."]}
         )
     return key
 

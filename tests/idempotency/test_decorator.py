@@ -8,6 +8,8 @@ import pytest
 import time_machine
 from django.db import OperationalError, connection
 
+from kaivox.api.openapi.components import PARAMETERS
+from kaivox.api.values import IDEMPOTENCY_KEY, LONGEST_IDEMPOTENCY_KEY
 from kaivox.businesses.models import ApiKey
 from kaivox.idempotency import operations
 from kaivox.idempotency.models import IdempotencyRecord
@@ -70,14 +72,22 @@ class TestIdempotencyKey:
         assert other.status_code == 201
         assert "Idempotent-Replayed" not in other
 
-    @pytest.mark.parametrize("key", ("", " ", "x" * 256, "a\x01b"))
+    @pytest.mark.parametrize("key", ("", " ", "x" * 256, "a\x01b", "a\tb", "a\x7f"))
     def test_has_1_to_255_printable_characters(self, client, key):
         response = post(client, {"name": "x"}, key=key)
         assert response.status_code == 422
         assert list(response.json()["errors"]) == ["Idempotency-Key"]
 
-    def test_of_255_characters_is_accepted(self, client):
-        assert post(client, {"name": "x"}, key="x" * 255).status_code == 201
+    @pytest.mark.parametrize("key", ("x" * 255, "order 7, Monday", "é", "\xc3\x9f"))
+    def test_of_255_characters_with_spaces_or_utf8_is_accepted(self, client, key):
+        assert post(client, {"name": "x"}, key=key).status_code == 201
+
+    def test_the_document_has_the_same_rule(self):
+        schema = PARAMETERS["IdempotencyKey"]["schema"]
+        assert (schema["pattern"], schema["maxLength"]) == (
+            IDEMPOTENCY_KEY,
+            LONGEST_IDEMPOTENCY_KEY,
+        )
 
     def test_says_so_while_the_first_request_runs(self, client, business):
         def meanwhile():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kaivox.api.values import IDEMPOTENCY_KEY, LONGEST_IDEMPOTENCY_KEY
 from kaivox.errors import DomainError
 
 Schema = dict[str, Any]
@@ -157,7 +158,12 @@ PARAMETERS: Final[dict[str, Schema]] = {
         "in": "header",
         "description": "Made by you, new for each new request. The same request under the same key "
         "within 24 hours gets the first response and does nothing.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+        "schema": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": LONGEST_IDEMPOTENCY_KEY,
+            "pattern": IDEMPOTENCY_KEY,
+        },
     },
     "IfMatch": {
         "name": "If-Match",
