@@ -1,6 +1,6 @@
 """Random requests generated from openapi.json, sent to a server as in production.
 
-    make fuzz (ten minutes), or  make fuzz ARGS="--examples 10": the same requests each time
+    make fuzz (ten minutes), or  make fuzz ARGS="--examples 3": the same requests each time
 
 Schemathesis, all its checks: valid and invalid data, sequences of calls along the document's
 links. It fails on a server error, an undocumented response, or accepted invalid data.
