@@ -86,7 +86,10 @@ class TestSampling:
     @pytest.fixture
     def drawn(self, monkeypatch, spans):
         """Half of all traces are recorded, and the id of the next is set here."""
-        monkeypatch.setattr(trace.get_tracer_provider(), "sampler", TraceIdRatioBased(0.5))
+        provider = trace.get_tracer_provider()
+        # The tracer keeps the sampler that its provider has when it is made.
+        for owner in (provider.get_tracer("kaivox"), provider):
+            monkeypatch.setattr(owner, "sampler", TraceIdRatioBased(0.5))
         return lambda trace_id: monkeypatch.setattr(
             "kaivox.server.tracing.getrandbits", lambda _: trace_id
         )
@@ -106,11 +109,15 @@ class TestSampling:
         assert Event.objects.get().traceparent == f"00-{trace_id:032x}-{2**64 - 1:016x}-00"
         assert tracing.traceparent() == ""
 
-    def test_a_caller_who_records_is_followed(self, client, spans, drawn):
+    @pytest.mark.parametrize(("trace_id", "recorded"), ((2**100 + 7, 1), (2**100 + 2**64 - 1, 0)))
+    def test_of_a_caller_is_decided_by_its_id_too(self, client, spans, drawn, trace_id, recorded):
         drawn(2**64 - 1)
-        client.get("/api/v1/customers", headers={"traceparent": PARENT})
-        [span] = named(spans, f"GET {ROUTE}")
-        assert (span.context.trace_id, span.parent.is_remote) == (TRACE, True)
+        parent = f"00-{trace_id:032x}-00f067aa0ba902b7-01"
+        client.get("/api/v1/customers", headers={"traceparent": parent})
+        found = [
+            (one.context.trace_id, one.parent.is_remote) for one in named(spans, f"GET {ROUTE}")
+        ]
+        assert found == [(trace_id, True)] * recorded
 
 
 class TestStatementSpan:
