@@ -1,13 +1,13 @@
 # One image for web, worker and beat; the command of a container selects the process (compose.yaml).
 # Packages are installed in a build stage, so that the image contains no compiler and no pip cache.
 
-FROM python:3.13.9-slim-bookworm AS packages
+FROM python:3.13.15-slim-bookworm@sha256:ed86c82274b3c69b52fb5820f358f0bd7df0b603332063cb5c6e32bd220c3e6e AS packages
 WORKDIR /build
 COPY requirements.txt requirements-telemetry.txt ./
 RUN python -m venv /opt/venv \
  && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check -r requirements.txt -r requirements-telemetry.txt
 
-FROM python:3.13.9-slim-bookworm
+FROM python:3.13.15-slim-bookworm@sha256:ed86c82274b3c69b52fb5820f358f0bd7df0b603332063cb5c6e32bd220c3e6e
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

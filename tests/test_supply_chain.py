@@ -52,13 +52,14 @@ class TestRequirements:
 
 
 class TestImages:
-    def test_have_an_exact_version(self):
+    def test_have_an_exact_version_and_a_digest(self):
         services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
         images = {service["image"] for service in services.values()} - {"kaivox"}
         images |= set(re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.M))
         for image in images:
-            tag = image.partition("@")[0].partition(":")[2]
+            tag, _, digest = image.partition(":")[2].partition("@")
             assert re.match(r"\d+\.\d+(\.\d+)?(-|$)", tag), f"{image}: write its exact version"
+            assert re.fullmatch(r"sha256:[0-9a-f]{64}", digest), f"{image}: write its digest"
 
 
 class TestRedisOfCompose:
