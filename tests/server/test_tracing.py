@@ -87,7 +87,7 @@ class TestSampling:
     def drawn(self, monkeypatch, spans):
         """Half of all traces are recorded, and the id of the next is set here."""
         provider = trace.get_tracer_provider()
-        # The tracer keeps the sampler that its provider has when it is made.
+        # A tracer is made with the sampler that its provider has at that time.
         for owner in (provider.get_tracer("kaivox"), provider):
             monkeypatch.setattr(owner, "sampler", TraceIdRatioBased(0.5))
         return lambda trace_id: monkeypatch.setattr(
