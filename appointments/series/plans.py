@@ -5,6 +5,7 @@ Reads only; `appointments.series.operations` books what is planned here.
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -306,7 +307,7 @@ def _starts(
         elif number == 1:
             yield DatedStart(number, request.start)  # its local time may occur twice
         elif day is None:
-            yield DatedStart(number, None, _no_such_day(request, number))
+            yield DatedStart(number, None, _no_such_day(request, number, clock))
         else:
             yield at_wall_time(request.business, number, day, clock)
 
@@ -320,8 +321,14 @@ def at_wall_time(business: Business, number: int, day: date, clock: str) -> Date
         return DatedStart(number, None, Clash(reason, error.message, near=error.changed_at))
 
 
-def _no_such_day(request: SeriesRequest, number: int) -> Clash:
+def _no_such_day(request: SeriesRequest, number: int, clock: str) -> Clash:
+    """Alternatives are searched from the last day of the month, at the time of the series."""
     first = request.start.astimezone(request.business.zone)
     month = first.month - 1 + (number - 1) * request.rule.interval
-    shown = date(first.year + month // 12, month % 12 + 1, 1)
-    return Clash(DateProblem.NO_SUCH_DAY.value, f"{shown:%B %Y} has no day {first.day}.")
+    year, month = first.year + month // 12, month % 12 + 1
+    last = date(year, month, monthrange(year, month)[1])
+    return Clash(
+        DateProblem.NO_SUCH_DAY.value,
+        f"{last:%B %Y} has no day {first.day}.",
+        near=at_wall_time(request.business, number, last, clock).near,
+    )

@@ -196,9 +196,8 @@ class TestPreview:
         Business.objects.update(timezone="America/New_York")
         frozen.move_to(datetime(2027, 1, 1, tzinfo=UTC))
         body = clinic.booking("02:30", day="2027-01-31", frequency="monthly", count=3)
-        data = client.post(PREVIEW, body).json()["data"]
-        assert data["occurrences"][1]["clash"]["reason"] == "no_such_day"
-        assert "February 2027" in data["occurrences"][1]["clash"]["message"]
+        clash = client.post(PREVIEW, body).json()["data"]["occurrences"][1]["clash"]
+        assert (clash["reason"], "February 2027" in clash["message"]) == ("no_such_day", True)
         # The clocks are set forward on 14 March 2027, a Sunday.
         body |= {"appointment_date": "2027-03-07", "frequency": "weekly"}
         skipped = client.post(PREVIEW, body).json()["data"]["occurrences"][1]
@@ -207,6 +206,13 @@ class TestPreview:
         body |= {"appointment_date": "2027-03-14"}
         response = client.post(PREVIEW, body)
         assert response.json()["code"] == "nonexistent_local_time"
+
+    def test_offers_slots_from_the_last_day_of_a_shorter_month(self, client, clinic, frozen):
+        frozen.move_to(datetime(2026, 1, 1, tzinfo=UTC))
+        body = clinic.booking("10:00", day="2026-01-30", frequency="monthly", count=3)
+        [clash] = client.post(URL, body).json()["meta"]["clashes"]
+        offered = clash["clash"]["alternatives"][0]
+        assert (offered["date"], offered["time"]) == ("2026-02-28", "10:00")
 
     def test_offers_the_next_slots_instead_of_a_local_time_that_does_not_exist(
         self, client, clinic, frozen
