@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Final
@@ -20,8 +21,10 @@ FOLDER: Final = settings.BASE_DIR / "var" / "npm"
 
 
 def node_modules() -> Path:
-    """The folder node_modules with PACKAGES. Skips the test, with npm's message, where it cannot be
-    installed."""
+    """The folder node_modules with PACKAGES. Skips the test, with the reason, where npm is missing or
+    cannot install them."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed")
     installed = FOLDER / "installed"
     if not installed.exists() or installed.read_text() != " ".join(PACKAGES):
         FOLDER.mkdir(parents=True, exist_ok=True)
