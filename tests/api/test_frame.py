@@ -52,6 +52,9 @@ class TestSuccess:
         assert "POST" in response["Allow"]
         assert "POST" in response.json()["data"]["methods"]
 
+    def test_takes_at_options_the_query_of_the_other_methods(self, client):
+        assert client.options(f"{BOOKS}?name=x&page=2").status_code == 200
+
 
 class TestRequestId:
     def test_sends_back_the_one_that_came(self, client):
