@@ -523,6 +523,8 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static" if EMBEDDED else BASE_DIR / "staticfiles"
+# Django's default ignores the umask, and nginx, another user, reads those of the production profile.
+FILE_UPLOAD_PERMISSIONS = 0o600 if EMBEDDED else 0o644
 STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
 # Files are looked up per request. Otherwise each test client scans all collected files first (0.09 s).
 WHITENOISE_AUTOREFRESH = DEBUG or TESTING
