@@ -87,6 +87,15 @@ class TestErrors:
         error_of(response, 405, "method_not_allowed")
         assert response["Allow"] == "GET, POST, HEAD, OPTIONS"
 
+    @pytest.mark.parametrize("path", ("docs", "redoc", "redoc/redoc.js", "schema"))
+    def test_a_wrong_method_of_a_page_names_the_right_ones(self, db, path):
+        strict = Client(enforce_csrf_checks=True)
+        response = strict.post(f"/api/{path}", {}, content_type="application/json")
+        error_of(response, 405, "method_not_allowed")
+        assert response["Allow"] == "GET, HEAD, OPTIONS"
+        methods = strict.options(f"/api/{path}").json()["data"]["methods"]
+        assert methods == ["GET", "HEAD", "OPTIONS"]
+
     def test_a_wrong_method_without_a_key_is_a_missing_key(self):
         error_of(Client().delete(BOOKS), 401, "missing_api_key")
 
