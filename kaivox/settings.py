@@ -64,7 +64,7 @@ HTTPS_ONLY = env.flag("HTTPS_ONLY", default=not EMBEDDED and not TESTING)
 SECURE_SSL_REDIRECT = HTTPS_ONLY
 # API clients get a 403 instead (kaivox.api.middleware.HttpsOnly): a redirect would lose the body of a
 # POST. Load balancers and Prometheus probe over http.
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$", r"^(api|voice|mcp)(/|$)"]
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)/?$", r"^(api|voice|mcp)(/|$)"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
@@ -523,6 +523,8 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static" if EMBEDDED else BASE_DIR / "staticfiles"
+# Django's default ignores the umask, and nginx, another user, reads those of the production profile.
+FILE_UPLOAD_PERMISSIONS = 0o600 if EMBEDDED else 0o644
 STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
 # Files are looked up per request. Otherwise each test client scans all collected files first (0.09 s).
 WHITENOISE_AUTOREFRESH = DEBUG or TESTING

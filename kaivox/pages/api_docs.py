@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, wraps
 from pathlib import Path
 
 from django.contrib.staticfiles import finders
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.cache import cache_control
-from django.views.decorators.http import require_safe
+from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -53,18 +55,41 @@ class ApiIndex(ApiView):
         return EnvelopeResponse({name: base + name for name in RESOURCES})
 
 
-@require_safe
+class Page(ApiView):
+    """What pages under `/api/` respond to other methods than GET and HEAD: as the API does."""
+
+    schema = None
+    authentication_classes = ()
+    permission_classes = ()
+    throttle_classes = ()
+
+    def get(self, request: Request) -> Response:
+        raise NotImplementedError("The page itself responds.")
+
+
+def _api_page(page: Callable[[HttpRequest], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    other_methods = Page.as_view()
+
+    @csrf_exempt  # a write is 405 with and without a token
+    @wraps(page)
+    def respond(request: HttpRequest) -> HttpResponseBase:
+        return page(request) if request.method in ("GET", "HEAD") else other_methods(request)
+
+    return respond
+
+
+@_api_page
 def swagger(request: HttpRequest) -> HttpResponse:
     """Swagger UI. Its start script is a static file, so that the page works under a strict CSP."""
     return render(request, "pages/docs/swagger.html", {"place": "reference"})
 
 
-@require_safe
+@_api_page
 def redoc(request: HttpRequest) -> HttpResponse:
     return render(request, "pages/docs/redoc.html", {"place": "reference"})
 
 
-@require_safe
+@_api_page
 @gzip_page
 @cache_control(public=True, max_age=86_400)
 def redoc_script(request: HttpRequest) -> HttpResponse:

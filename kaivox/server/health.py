@@ -19,9 +19,9 @@ class HealthChecks:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path_info == "/healthz":
+        if request.path_info in ("/healthz", "/healthz/"):
             return JsonResponse({"status": "ok"})
-        if request.path_info == "/readyz":
+        if request.path_info in ("/readyz", "/readyz/"):
             return _readiness()
         return self.get_response(request)
 

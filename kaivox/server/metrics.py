@@ -38,7 +38,7 @@ class Metrics:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path_info == "/metrics":
+        if request.path_info in ("/metrics", "/metrics/"):
             return _respond(request)
         started = time.perf_counter()
         response = self.get_response(request)

@@ -61,6 +61,13 @@ class EnvelopeError(Error):  # type: ignore[misc]
 
 
 class StrictParser(HTTPRequestParser):  # type: ignore[misc]
+    def received(self, data: bytes) -> int:
+        consumed = super().received(data)
+        if self.completed:
+            # Without a body, or with one that is rejected: waitress would send 100 Continue and wait.
+            self.expect_continue = False
+        return int(consumed)
+
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
         if len(self.first_line) > MAX_LINE:

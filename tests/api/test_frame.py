@@ -52,6 +52,9 @@ class TestSuccess:
         assert "POST" in response["Allow"]
         assert "POST" in response.json()["data"]["methods"]
 
+    def test_takes_at_options_the_query_of_the_other_methods(self, client):
+        assert client.options(f"{BOOKS}?name=x&page=2").status_code == 200
+
 
 class TestRequestId:
     def test_sends_back_the_one_that_came(self, client):
@@ -83,6 +86,15 @@ class TestErrors:
         response = client.delete(BOOKS)
         error_of(response, 405, "method_not_allowed")
         assert response["Allow"] == "GET, POST, HEAD, OPTIONS"
+
+    @pytest.mark.parametrize("path", ("docs", "redoc", "redoc/redoc.js", "schema"))
+    def test_a_wrong_method_of_a_page_names_the_right_ones(self, db, path):
+        strict = Client(enforce_csrf_checks=True)
+        response = strict.post(f"/api/{path}", {}, content_type="application/json")
+        error_of(response, 405, "method_not_allowed")
+        assert response["Allow"] == "GET, HEAD, OPTIONS"
+        methods = strict.options(f"/api/{path}").json()["data"]["methods"]
+        assert methods == ["GET", "HEAD", "OPTIONS"]
 
     def test_a_wrong_method_without_a_key_is_a_missing_key(self):
         error_of(Client().delete(BOOKS), 401, "missing_api_key")

@@ -223,11 +223,22 @@ class TestEdit:
         assert client.get(url).json()["data"] == booked
 
     @pytest.mark.parametrize(
-        "body", ({"customer_id": 0}, {"price": "1.00"}, {"source": "x"}, {"call_id": 1})
+        "body",
+        (
+            {"customer_id": 0},
+            {"price": "1.00"},
+            {"source": "x"},
+            {"call_id": 1},
+            {"timezone": "UTC"},
+        ),
     )
     def test_rejects_what_cannot_change(self, client, url, body):
         response = client.patch(url, body)
         assert (response.status_code, list(response.json()["errors"])) == (422, list(body))
+
+    def test_accepts_its_own_time_zone(self, client, url, booked):
+        response = client.patch(url, {"timezone": booked["timezone"]})
+        assert (response.status_code, response.json()["data"]) == (200, booked)
 
 
 class TestCancel:

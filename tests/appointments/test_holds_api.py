@@ -45,6 +45,7 @@ class TestHold:
             "expires_at": "2026-03-02T00:35:00Z",
             "created_at": "2026-03-02T00:30:00Z",
         }
+        assert response["Location"] == f"http://testserver{URL}/{data['id']}"
 
     def test_blocks_its_time(self, client, clinic, hold, wanted):
         assert "10:00" not in times(client.get(f"{APPOINTMENTS}/slots", clinic.slots()))

@@ -109,6 +109,17 @@ class TestCalendar:
         factories.make_appointment(service=factories.make_service(person.business), staff=person)
         assert Client().get(url, headers={"If-None-Match": tag}).status_code == 200
 
+    def test_is_not_stored_by_caches_nor_named_to_others(self, url):
+        tag = Client().get(url)["ETag"]
+        for response in (
+            Client().get(url),
+            Client().get(url, headers={"If-None-Match": tag}),
+            Client().post(url),
+            Client().get("/calendar/of-nobody.ics"),
+        ):
+            assert response["Cache-Control"] == "no-store"
+            assert response["Referrer-Policy"] == "no-referrer"
+
 
 class TestAddress:
     @pytest.mark.parametrize("token", ("x", "a" * 32, "A" * 100))

@@ -230,6 +230,7 @@ class TestList:
         make_customer(business, name="Ben", phone="", email="ben@example.com")
         make_customer(business, name="Élodie Ødegård", phone="", email="É.Ø@example.com")
         make_customer(business, name="किताब", phone="+442079460018", email="")
+        make_customer(business, name="Chitra", phone="+919818100042", email="")
         for text, found in (
             ("asha", ["Asha Rao"]),
             ("RAO", ["Asha Rao"]),
@@ -238,6 +239,9 @@ class TestList:
             ("098765-43210", ["Asha Rao"]),
             ("+91 98765", ["Asha Rao"]),
             ("43210", ["Asha Rao"]),
+            ("0018", ["किताब"]),  # not every number with 18 in it
+            ("00042", ["Chitra"]),
+            ("098181", ["Chitra"]),
             ("tel:+91-98765-43210", ["Asha Rao"]),
             ("whatsapp:+919876543210", ["Asha Rao"]),
             ("0091 98765 43210", ["Asha Rao"]),

@@ -115,6 +115,7 @@ class Results:
     same_port: str = ""
     first_status: int | None = None
     survivors: tuple[psutil.Process, ...] = ()
+    readable_by_others: tuple[Path, ...] = ()
     second: str = ""
     second_status: int | None = None
 
@@ -142,6 +143,8 @@ def results(tmp_path_factory, database):
         results.first_status = up.stop()
         results.survivors = tuple(one for one in children if one.is_running())
         results.first = up.output
+        files = (up.var, *up.var.rglob("*"))
+        results.readable_by_others = tuple(one for one in files if one.stat().st_mode & 0o077)
     with running(Up(folder / "var", port, folder / "second", **database)) as up:
         up.wait_for("-d '")
         results.second_status = up.stop(signal.SIGTERM)
@@ -313,6 +316,10 @@ class TestFirstStart:
     def test_names_a_port_in_use(self, results):
         assert f"Port {results.url.rpartition(':')[2]} on 127.0.0.1 is in use" in results.same_port
         assert len(results.same_port.splitlines()) == 1
+
+    @pytest.mark.skipif(not settings.EMBEDDED, reason="a folder of the embedded profile")
+    def test_keeps_its_folder_for_its_user(self, results):
+        assert results.readable_by_others == ()
 
     def test_stops_cleanly(self, results):
         assert results.first_status == 0

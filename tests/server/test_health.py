@@ -35,6 +35,14 @@ def readyz():
     return response.status_code, response.json()
 
 
+@pytest.mark.parametrize("path", ("healthz", "readyz", "metrics"))
+def test_a_trailing_slash_makes_no_difference(settings, path):
+    settings.METRICS_ALLOWED = ["127.0.0.0/8"]
+    settings.SECURE_SSL_REDIRECT = True
+    assert Client().get(f"/{path}").status_code == 200
+    assert Client().get(f"/{path}/").status_code == 200
+
+
 class TestReadyz:
     def test_is_200_where_everything_works(self):
         status, body = readyz()

@@ -113,10 +113,11 @@ class TestErrors:
                 501,
                 "not_implemented",
             ),
+            (b"TRACE /api/v1/customers HTTP/1.1\r\nHost: HOST\r\n\r\n", 405, "method_not_allowed"),
         ),
         ids=(
             "NUL", "no HTTP", "broken header", "long URL", "very long URL", "long header",
-            "large body", "coding",
+            "large body", "coding", "TRACE",
         ),
     )  # fmt: skip
     def test_of_nginx_have_the_envelope(self, site, data, status, code):
@@ -126,6 +127,7 @@ class TestErrors:
         assert error["doc_url"] == f"https://{HOST}/docs/errors#{code}"
         assert headers["content-type"] == "application/json"
         assert headers["x-request-id"] == error["meta"]["request_id"]
+        assert ("allow" in headers) == (status == 405)
 
     @pytest.mark.parametrize(
         ("line", "more"),

@@ -175,6 +175,20 @@ class TestRejectedRequests:
         _, headers, body = server.answer(head + b"\r\n")
         assert headers["x-request-id"] == json.loads(body)["meta"]["request_id"] == "mine-1"
 
+    @pytest.mark.skipif(not settings.EMBEDDED, reason="nginx answers these in production")
+    @pytest.mark.parametrize(
+        ("start", "status"),
+        (
+            (b"GET /healthz HTTP/1.1\r\n", 200),
+            (b"POST /healthz HTTP/1.1\r\nContent-Length: 0\r\n", 200),
+            (POST + b"Content-Length: 20000000\r\n", 413),
+            (POST + b"Content-Length: 5, 5\r\n", 400),
+        ),
+    )
+    def test_do_not_wait_for_a_body_that_is_not_read(self, server, start, status):
+        head = start + b"Host: localhost\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+        assert server.answer(head)[0] == status
+
     @pytest.mark.parametrize("status", (b"api_key=%s", b"api%%5Fkey=%s"))
     @pytest.mark.parametrize("end", (b"HTTP/1.1", b"HTTP/1.1 x", b"HTTP/9.9", b""))
     def test_leave_no_key_in_any_log(self, server, db, status, end):

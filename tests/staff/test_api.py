@@ -114,6 +114,13 @@ class TestList:
         assert self.names(client, service_id=service.pk) == ["Anil"]
         assert self.names(client, search="dentist") == ["Dr. Meera Nair"]
 
+    def test_has_each_once_who_offers_several_services(self, client, business):
+        several = [factories.make_service(business) for _ in range(3)]
+        factories.make_staff(business, name="Anil", services=several)
+        response = client.get(URL, {"service_id": several[0].pk})
+        assert [one["name"] for one in response.json()["data"]] == ["Anil"]
+        assert response.json()["meta"]["total"] == 1
+
     @pytest.mark.parametrize(
         "text", ("elodie", "ÉLODIE", "o\u0308zgu\u0308r", "chirurgie  dentaire")
     )
