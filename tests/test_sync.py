@@ -334,3 +334,20 @@ class TestTouchPending:
             denormalized_names.touch_pending()
         assert denormalized_names.touch_pending() == 3
         assert not PendingTouch.objects.exists()
+
+    @pytest.mark.django_db
+    def test_skips_what_another_run_has_finished(self, business, monkeypatch):
+        """Runs overlap where there are many rows: the next one begins five seconds later."""
+        for _ in range(2):
+            appointment = factories.make_appointment(business)
+            denormalized_names.touch_later(appointment.customer)
+        write = denormalized_names.write_transaction
+
+        def after_another_run():
+            monkeypatch.setattr(denormalized_names, "write_transaction", write)
+            denormalized_names.touch_pending()
+            return write()
+
+        monkeypatch.setattr(denormalized_names, "write_transaction", after_another_run)
+        denormalized_names.touch_pending()
+        assert not PendingTouch.objects.exists()
