@@ -163,6 +163,7 @@ def register_endpoint(
     rate_limit: int = 0,
     rate_limit_period: str = RatePeriod.MINUTE,
     in_order: bool = False,
+    is_active: bool = True,
     actor: Actor = None,
     now: datetime,
 ) -> Endpoint:
@@ -188,6 +189,8 @@ def register_endpoint(
         if Endpoint.objects.for_business(business).not_deleted().count() >= MAX_ENDPOINTS:
             raise TooManyEndpoints
         endpoint.save(force_insert=True)
+        if not is_active:
+            circuit_breaker.disable(endpoint, DisabledReason.PAUSED, now=now)
         shown = {"event_types": endpoint.event_types}
         audit_endpoint(endpoint, actor, "webhook.added", shown, now=now)
         notify_owners(
