@@ -129,7 +129,9 @@ class TestInviteMember:
 @pytest.mark.django_db(transaction=True)
 def test_two_businesses_may_invite_a_person_who_opens_both_links_at_once(monkeypatch):
     invitations = [
-        invite_member(business_id=make_business().pk, email="ann@example.com", role="staff", now=NOW)
+        invite_member(
+            business_id=make_business().pk, email="ann@example.com", role="staff", now=NOW
+        )
         for _ in range(2)
     ]
     both_create = threading.Barrier(2)
