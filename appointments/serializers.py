@@ -202,7 +202,8 @@ class NewAppointment(StartFields):
 
 
 _LOCAL_START: Final = frozenset({"appointment_date", "appointment_time"})
-_MOVES: Final = _LOCAL_START | {"start_time", "staff_id", "service_id", "hold_id", "party_size"}
+_START: Final = _LOCAL_START | {"start_time"}
+_MOVES: Final = _START | {"staff_id", "service_id", "hold_id", "party_size"}
 
 
 class AppointmentPatch(StartFields):
@@ -245,6 +246,9 @@ class AppointmentPatch(StartFields):
         return False
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        if "timezone" in values and values.keys().isdisjoint(_START):
+            message = "The business's cannot be changed here. Send it with a local date and time."
+            raise serializers.ValidationError({"timezone": [message]})
         values = super().validate(values)
         changes_it = _MOVES.intersection(self.initial_data) or (
             values.get("status") == AppointmentStatus.CANCELLED
@@ -258,7 +262,7 @@ class AppointmentPatch(StartFields):
         return with_call(values)
 
     def needs_shown(self, data: Mapping[str, Any]) -> bool:
-        return not _MOVES.union({"cancellation_reason", "call_id"}).isdisjoint(
+        return not _MOVES.union({"timezone", "cancellation_reason", "call_id"}).isdisjoint(
             data
         ) or super().needs_shown(data)
 

@@ -266,7 +266,8 @@ class HoldViewSet(ReadViewSet):
             hold = holds.place_hold(
                 business=self.business, lasts=lasts, now=now, created_by_key=key, **values
             )
-        return self.show(hold, status=201)
+        location = request.build_absolute_uri(f"/api/v1/appointments/holds/{hold.pk}")
+        return self.show(hold, status=201, headers={"Location": location})
 
     def partial_update(self, request: Request, pk: str) -> Response:
         """Extend a hold: it ends `expires_in_seconds` from now."""

@@ -38,6 +38,7 @@ class PhoneFilter(TextFilter):
 
 
 _LIKE_A_NUMBER = re.compile(r"[\d\s()+./-]*\d[\d\s()+./-]*")
+_MIN_DIGITS_AFTER_PREFIX = 5
 _TRUNK_PREFIX = re.compile(r"\(0\)")  # as in +44 (0)20, not dialled with the country code
 
 
@@ -77,8 +78,12 @@ class CustomerSearch(SearchFilter):
         with suppress(ValueError):
             found.add(to_e164(restore_plus(value), country=self.parent.business.country))
         if _LIKE_A_NUMBER.fullmatch(value):
-            # E.164 has no national prefix: the leading 0 is not stored.
-            found.add(re.sub(r"\D", "", _TRUNK_PREFIX.sub("", value)).lstrip("0"))
+            digits = re.sub(r"\D", "", _TRUNK_PREFIX.sub("", value))
+            found.add(digits)
+            # E.164 has no national prefix: the leading 0 is not stored. What is short may as well be
+            # the end of a number, and without its zeros would be in most of them.
+            if len(digits.lstrip("0")) >= _MIN_DIGITS_AFTER_PREFIX:
+                found.add(digits.lstrip("0"))
         return found
 
 

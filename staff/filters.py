@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, QuerySet
 
 from kaivox.api.filters import (
     ActiveFilter,
@@ -23,7 +23,9 @@ class _OfferedFilter(TenantRelatedFilter):
     """Those who offer a service; none where it needs no staff."""
 
     def narrow(self, qs: QuerySet[Any], value: int) -> QuerySet[Any]:
-        return super().narrow(qs, value).filter(services__needs_staff=True)
+        # Not `services__needs_staff`: another filter() on it would join all services of each person.
+        booked_with_staff = Service.objects.filter(pk=value, needs_staff=True)
+        return super().narrow(qs, value).filter(Exists(booked_with_staff))
 
 
 class StaffFilters(StrictFilterSet):

@@ -108,8 +108,10 @@ class ApiView(APIView):
         if request.method not in self.allowed_methods:
             self.http_method_not_allowed(request)
         reject_invalid_utf8(request)
+        if request.method == "OPTIONS":
+            return  # about the URL of another method, whose query it may have
         self.validate_query(request)
-        if request.method not in ("HEAD", "OPTIONS"):
+        if request.method != "HEAD":
             _reject_bad_length(request)
             self.read_body(request)
 
