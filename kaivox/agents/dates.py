@@ -154,7 +154,7 @@ def parse_time(text: str) -> time:
         minute = 30
     if half in ("pm", "de la tarde", "de la noche") and hour < 12:
         hour += 12
-    elif half in ("am", "de la manana") and hour == 12:
+    elif half in ("am", "de la noche") and hour == 12:
         hour = 0
     elif not half and not found[2] and 0 < hour < _FIRST_BARE_HOUR:
         hour += 12
