@@ -93,8 +93,7 @@ def _open_today(context: ToolContext) -> list[Any]:
     closed = next(iter(agendas)).closed
     open_today = intersection([roster.days.bounds(today)], without(windows, closed))
     return [
-        tuple(datetime.fromtimestamp(edge, context.zone) for edge in span)
-        for span in open_today
+        tuple(datetime.fromtimestamp(edge, context.zone) for edge in span) for span in open_today
     ]
 
 
