@@ -124,8 +124,7 @@ def run(
     try:
         operation(timezone.now())
     except DomainError as error:
-        texts = [text for field in error.errors.values() for text in field]
-        messages.error(request, " ".join(texts) or error.message)
+        messages.error(request, " ".join(error.texts))
     else:
         messages.success(request, message)
     return then
