@@ -21,7 +21,7 @@ from kaivox.agents.names import find_by_name
 from kaivox.agents.results import OK, ToolError, ToolResult
 from kaivox.agents.speech import say
 from kaivox.agents.tools import TOOLS, Tool
-from kaivox.api.exceptions import is_outage
+from kaivox.db.outages import OUTAGES
 from kaivox.db.transactions import write_transaction
 from kaivox.errors import DomainError, Unavailable
 from kaivox.idempotency.models import IdempotencyRecord
@@ -105,13 +105,13 @@ def _result_of(context: ToolContext, name: str, values: dict[str, Any] | None) -
         return error.result
     except DomainError as error:
         return _explain(context, error)
-    except Exception as error:
-        if is_outage(error):
-            logger.warning("The database is away or busy during a tool call", exc_info=error)
-            return error_result(context, Unavailable.code)
-        if isinstance(error, DataError | OverflowError | UnicodeError):
-            logger.warning("A value of a tool call reached the database", exc_info=error)
-            return error_result(context, "failed")
+    except OUTAGES as error:
+        logger.warning("The database is away or busy during a tool call", exc_info=error)
+        return error_result(context, Unavailable.code)
+    except (DataError, OverflowError, UnicodeError) as error:
+        logger.warning("A value of a tool call reached the database", exc_info=error)
+        return error_result(context, "failed")
+    except Exception:
         logger.exception("The tool %s failed", tool.name)
         return error_result(context, "failed")
 
