@@ -1,4 +1,4 @@
-"""Restricts bookable starts by the seats of classes and by resources: resources, chairs, tables.
+"""Restricts bookable starts by the seats of classes and by resources: studios, chairs, tables.
 
 Pure functions: no database, no clock. Times are Unix seconds. A resource has starts of its own, from
 the same function as those of staff (`starts_of`): a start is bookable where the member of staff, if
@@ -21,7 +21,7 @@ from appointments.availability import (
     contains,
     starts_of,
 )
-from staff.intervals import Range, merged, without
+from staff.intervals import Range, intersection, merged, without
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,22 +217,6 @@ def exceeds_capacity(rules: BookingRules, *, has_resources: bool) -> bool:
     own where a resource says how many there can be: a table."""
     is_limited = rules.capacity > 1 or not has_resources
     return is_limited and rules.party_size > rules.capacity
-
-
-def intersection(ranges: Sequence[Range], others: Sequence[Range]) -> list[Range]:
-    """What is in both; each is sorted and does not overlap itself."""
-    found: list[Range] = []
-    here = there = 0
-    while here < len(ranges) and there < len(others):
-        start = max(ranges[here][0], others[there][0])
-        end = min(ranges[here][1], others[there][1])
-        if start < end:
-            found.append((start, end))
-        if ranges[here][1] < others[there][1]:
-            here += 1
-        else:
-            there += 1
-    return found
 
 
 def _joinable(

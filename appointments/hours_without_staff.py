@@ -7,13 +7,12 @@ from collections.abc import Collection
 from datetime import date
 from functools import reduce
 
-from appointments.capacity import intersection
 from appointments.capacity_queries import resource_windows
 from appointments.resources.hours import closure_ranges
 from appointments.resources.models import Resource
 from kaivox.businesses.models import Business
 from services.models import Service
-from staff.intervals import Range, merged, without
+from staff.intervals import Range, intersection, merged, without
 from staff.local_time import LocalDays
 
 

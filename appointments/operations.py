@@ -263,7 +263,7 @@ def update_appointment(
             overrides_window=overrides_window,
             **move,
         )
-        expected = None
+        expected = expected and appointment.updated_at  # one that stays where it is is not locked
     if "confirmation" in rest:
         changed = {"confirmation": rest.pop("confirmation")}
         appointment = update_details(

@@ -24,9 +24,9 @@ def resource_locks(
     service: Service, party_size: int, start: datetime, end: datetime, moved: int | None
 ) -> list[ResourceLock | None]:
     """How to lock the resources for a booking that blocks [start, end), or for the appointment `moved`
-    that is moved there, to be tried in this order, each
-    in a transaction of its own: first those that no other transaction has locked, so that parallel
-    bookings spread over the resources; then all of the required kinds, by id, waiting.
+    that is moved there, to be tried in this order, each in a transaction of its own: first those that
+    no other transaction has locked, so that parallel bookings spread over the resources; then all of
+    the required kinds, by id, waiting.
 
     A class shares the resources of its bookings, and a move may keep its own: only the second will do.
     """

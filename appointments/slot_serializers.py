@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -12,7 +13,7 @@ from rest_framework import serializers
 from appointments.availability import UnavailabilityReason
 from appointments.models import Appointment
 from appointments.serializers import ZoneField
-from appointments.slots import PARTS_OF_DAY, Slot
+from appointments.slots import PARTS_OF_DAY, Slot, SlotFilter, SlotSearchResult
 from kaivox.api.fields import (
     LocalDateField,
     StrictCharField,
@@ -25,8 +26,7 @@ from services.models import MAX_CAPACITY, Service
 from staff.models import StaffMember, Weekday
 
 LONGEST_RANGE_DAYS: Final = 31
-
-
+_LIMITS: Final = ("weekdays", "part_of_day", "per_day", "limit")
 _WEEKDAYS: Final = {day.label.casefold(): day.value for day in Weekday}
 
 
@@ -157,6 +157,37 @@ SLOTS_META: Final[dict[str, Any]] = {
         },
     },
 }
+
+
+def days_asked(query: Mapping[str, Any], zone: ZoneInfo, now: datetime) -> tuple[date, date]:
+    """The first and the last local day of a validated query; today where it names none."""
+    first = query.get("date") or query.get("date_from") or now.astimezone(zone).date()
+    return first, query.get("date_to") or first
+
+
+def filter_asked(query: Mapping[str, Any]) -> SlotFilter:
+    """Which of the slots a validated query asks for."""
+    limits: dict[str, Any] = {name: query.get(name) for name in _LIMITS}
+    return SlotFilter(party_size=query.get("party_size", 1), **limits)
+
+
+def slots_meta(
+    result: SlotSearchResult,
+    first: date,
+    last: date,
+    zone: ZoneInfo,
+    render: Callable[[Sequence[Slot], ZoneInfo], list[dict[str, Any]]],
+) -> dict[str, Any]:
+    """`meta` of the response with slots, as SLOTS_META describes it."""
+    following = result.next_available
+    return {
+        "timezone": zone.key,
+        "date_from": first.isoformat(),
+        "date_to": last.isoformat(),
+        "total": len(result.slots),
+        "next_available": render([following], zone)[0] if following else None,
+        "reasons": {day.isoformat(): reason for day, reason in result.reasons.items()},
+    }
 
 
 def render_slots(slots: Sequence[Slot], zone: Any) -> list[dict[str, Any]]:

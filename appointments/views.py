@@ -13,11 +13,11 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import ValidationError
 
 from appointments import holds, operations
 from appointments.availability_queries import Exclusions
 from appointments.capacity_queries import PartyTooLarge, reject_large_party, reject_missing_kind
+from appointments.change_views import ChangeViewSet
 from appointments.change_window import TooLateToChange
 from appointments.filters import AppointmentFilters
 from appointments.models import Appointment, Hold
@@ -43,8 +43,16 @@ from appointments.serializers import (
     NewHold,
     StatusPatch,
 )
-from appointments.slot_serializers import SLOTS_META, SlotQuery, SlotSerializer, render_slots
-from appointments.slots import SlotFilter, find_slots, next_slots
+from appointments.slot_serializers import (
+    SLOTS_META,
+    SlotQuery,
+    SlotSerializer,
+    days_asked,
+    filter_asked,
+    render_slots,
+    slots_meta,
+)
+from appointments.slots import find_slots, next_slots
 from appointments.status_transitions import InvalidTransition
 from appointments.wall_time import NonexistentLocalTime
 from customers.models import Customer
@@ -52,7 +60,6 @@ from customers.operations import CustomerErased
 from kaivox.api.responses import EnvelopeResponse
 from kaivox.api.viewsets import ReadViewSet
 from kaivox.businesses.auth.permissions import require_scope
-from kaivox.businesses.auth.scopes import OVERRIDE_SCOPE
 from kaivox.businesses.models import ApiKey
 from kaivox.errors import DomainError
 from services.models import Service
@@ -86,10 +93,9 @@ WITH_ALTERNATIVES: Final = (
 MAX_ALTERNATIVES: Final = 3
 
 
-class AppointmentViewSet(ReadViewSet):
+class AppointmentViewSet(ChangeViewSet):
     """Customers' appointments with members of staff."""
 
-    scope = "appointments"
     action_scopes = {"slots": "slots"}
     queryset = Appointment.objects.with_related()
     version_models = (Appointment, Customer, Service, StaffMember)
@@ -154,19 +160,13 @@ class AppointmentViewSet(ReadViewSet):
         Send `reason` and `call_id` in the query or in a JSON body.
         """
         appointment = self.get_object()
-        body = self.body(Cancellation)
-        if both := sorted(body.keys() & self.query.keys()):
-            message = "Send it in the query or in the body, not in both."
-            raise ValidationError({name: [message] for name in both})
-        values = self.query | body
+        values = self.cancellation(Cancellation)
         appointment = operations.cancel_appointment(
             business=self.business,
             appointment_id=appointment.pk,
-            reason=values.get("reason", ""),
-            call_id=values.get("call_id"),
             expected=self.expected_version(appointment),
-            overrides_window=self._overrides_window(),
             now=timezone.now(),
+            **values,
         )
         return self.show(appointment, written=("status", "cancellation_reason"))
 
@@ -187,14 +187,11 @@ class AppointmentViewSet(ReadViewSet):
         if staff is not None:
             reject_unqualified(service, staff)
         zone = query.get("timezone") or self.business.zone
-        today = now.astimezone(zone).date()
-        first = query.get("date") or query.get("date_from") or today
-        last = query.get("date_to") or first
+        first, last = days_asked(query, zone, now)
         moved = query.get("exclude_appointment")
         if moved is not None:
             # The slots that are free without it show when it is.
             require_scope(request.auth, "appointments:read", purpose="for exclude_appointment_id")
-        limits = ("weekdays", "part_of_day", "per_day", "limit")
         result = find_slots(
             business=self.business,
             service=service,
@@ -204,18 +201,10 @@ class AppointmentViewSet(ReadViewSet):
             zone=zone,
             now=now,
             without=Exclusions(appointment=moved.pk if moved else None),
-            only=SlotFilter(party_size=party_size, **{name: query.get(name) for name in limits}),
+            only=filter_asked(query),
         )
         reject_missing_kind(service, party_size, result.missing_kind)
-        following = result.next_available
-        meta = {
-            "timezone": zone.key,
-            "date_from": first.isoformat(),
-            "date_to": last.isoformat(),
-            "total": len(result.slots),
-            "next_available": render_slots([following], zone)[0] if following else None,
-            "reasons": {day.isoformat(): reason for day, reason in result.reasons.items()},
-        }
+        meta = slots_meta(result, first, last, zone, render_slots)
         return EnvelopeResponse(render_slots(result.slots, zone), meta=meta)
 
     def _update(
@@ -226,14 +215,10 @@ class AppointmentViewSet(ReadViewSet):
             appointment_id=appointment.pk,
             changes=changes,
             expected=self.expected_version(appointment),
-            overrides_window=self._overrides_window(),
+            overrides_window=self.overrides_window(),
             now=now,
         )
         return self.show(updated)
-
-    def _overrides_window(self) -> bool:
-        caller: Any = self.request.auth
-        return bool(caller.has_scope(OVERRIDE_SCOPE))
 
 
 class HoldViewSet(ReadViewSet):

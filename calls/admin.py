@@ -8,7 +8,7 @@ from typing import Any, Final
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -100,8 +100,9 @@ class CallAdmin(BusinessOwnedAdmin):
             return queryset, False
         digits = "".join(character for character in search_term if character.isdigit())
         if len(digits) >= 5 and not any(character.isalpha() for character in search_term):
-            found = queryset.filter(from_number__endswith=digits.lstrip("0"))
-            return found | queryset.filter(to_number__endswith=digits.lstrip("0")), False
+            number = digits.lstrip("0") or digits
+            either = Q(from_number__endswith=number) | Q(to_number__endswith=number)
+            return queryset.filter(either), False
         return queryset.mentioning(search_term), False  # type: ignore[attr-defined]
 
     def charts_view(self, request: HttpRequest) -> HttpResponse:

@@ -22,13 +22,13 @@ from calls.models import Provider, ProviderAccount, ProviderMessage, UsedNonce
 from calls.operations import prepare_report, upsert_call
 from calls.providers import PROVIDERS, vobiz
 from calls.providers.incoming import Incoming
-from kaivox.api.exceptions import is_outage
 from kaivox.businesses.models import Business
 from kaivox.db.batches import delete_in_batches
 from kaivox.db.compiled_query import CompiledQuery
 from kaivox.db.encrypted_fields import readable
+from kaivox.db.outages import OUTAGES
 from kaivox.db.transactions import atomic_write
-from kaivox.errors import NotFound, Unavailable
+from kaivox.errors import NotFound
 from ratelimits.backends import current_limiter
 from ratelimits.limiter import Quota
 
@@ -164,9 +164,9 @@ def _read_into(
         if raises:
             raise
         _store_unreadable(message, str(error))
+    except OUTAGES:
+        raise  # the provider sends it again
     except Exception as error:
-        if is_outage(error) or isinstance(error, Unavailable):
-            raise  # the provider sends it again
         # The message is stored whatever error our code has: it can be replayed.
         logger.warning("A message of %s cannot be parsed", message.provider, exc_info=error)
         _store_unreadable(message, f"{type(error).__name__}: {error}")

@@ -54,8 +54,11 @@ def link_by_provider_id(
 
 def link_awaited(call: Call) -> None:
     """Applies to a new call the actions that preceded its first message. The caller saves it."""
-    _lock_link(call.business_id, call.provider_call_id)
-    links = _AWAITED.rows(business_id=call.business_id, provider_call_id=call.provider_call_id)
+    business_id, provider_call_id = call.business_id, call.provider_call_id
+    # Locks the appointments: a cancellation locks first the appointment, then the link.
+    _AWAITED.rows(business_id=business_id, provider_call_id=provider_call_id)
+    _lock_link(business_id, provider_call_id)
+    links = _AWAITED.rows(business_id=business_id, provider_call_id=provider_call_id)
     for link in links:
         _apply_action(call, link.action, link.appointment)
         if link.action == CallOutcome.BOOKED:
@@ -67,7 +70,8 @@ def link_awaited(call: Call) -> None:
 
 def _awaited(business_id: int, provider_call_id: str) -> QuerySet[Any]:
     links = AwaitedLink.objects.for_business(business_id).select_related("appointment")
-    return links.filter(provider_call_id=provider_call_id).order_by("pk")
+    rows = links.filter(provider_call_id=provider_call_id).order_by("pk")
+    return rows.select_for_update(no_key=True, of=("appointment",))
 
 
 _AWAITED: Final = CompiledQuery(_awaited)

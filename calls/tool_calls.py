@@ -13,6 +13,7 @@ from calls.masking import mask
 from calls.models import Call, ToolCall, ToolCallQuerySet
 from kaivox.businesses.models import Business
 from kaivox.db.batches import delete_in_batches
+from kaivox.db.outages import OUTAGES
 from kaivox.db.transactions import write_transaction
 
 logger = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ def record_tool_call(
     try:
         with write_transaction():
             row.save(force_insert=True)
-    except DatabaseError as error:
+    except (DatabaseError, *OUTAGES) as error:
         logger.warning("A tool call is not recorded", exc_info=error)
         return None
     return row

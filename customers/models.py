@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Self
 
@@ -38,10 +37,6 @@ class CustomerQuerySet(BusinessQuerySet):
     def with_email(self, email: str) -> Self:
         """Customers with this e-mail address, compared without case in every script."""
         return self.filter(email_folded=fold_case(email))
-
-    def seen_since(self, instant: datetime) -> Self:
-        """Customers who booked or visited at or after `instant`."""
-        return self.filter(Q(last_booked_at__gte=instant) | Q(last_visit_at__gte=instant))
 
 
 @count_changes

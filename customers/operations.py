@@ -17,6 +17,7 @@ from customers.segments import VIP_APPOINTMENTS, active_since, segment_of, stage
 from customers.serializers import CustomerSerializer
 from kaivox.businesses.denormalized_names import touch_dependents
 from kaivox.businesses.models import Business
+from kaivox.db.batches import update_in_batches
 from kaivox.db.compiled_query import CompiledQuery
 from kaivox.db.folded_text import fold_case
 from kaivox.db.transactions import advisory_lock, atomic_join, atomic_write
@@ -211,11 +212,10 @@ def update_booking_stats(
     return customer
 
 
-@atomic_write
 def refresh_segments(*, now: datetime) -> int:
     """Updates segments that changed with time alone; returns how many.
 
-    The rules of `customers.segments`, as four updates over all businesses.
+    The rules of `customers.segments`, each as a query over all businesses.
     """
     automatic = Customer.objects.filter(segment_by_hand=False)
     vip = Q(total_appointments__gte=VIP_APPOINTMENTS)
@@ -235,7 +235,7 @@ def refresh_segments(*, now: datetime) -> int:
         Segment.LEAD: ~vip & never,
     }
     return sum(
-        automatic.filter(rule).exclude(segment=segment).update(segment=segment)
+        update_in_batches(automatic.filter(rule).exclude(segment=segment), segment=segment)
         for segment, rule in belongs.items()
     )
 

@@ -35,6 +35,11 @@ class DomainError(Exception):
         self.retry_after = retry_after
         super().__init__(self.message)
 
+    @property
+    def texts(self) -> list[str]:
+        """What is wrong with each field, or the message where no field is to blame."""
+        return [text for texts in self.errors.values() for text in texts] or [self.message]
+
 
 def sentences(error: DomainError, names: Mapping[str, str]) -> str:
     """The error message of a command: each problem with the argument that it is about; `names` maps

@@ -74,9 +74,8 @@ class RateLimitMiddleware:
                 return too_many_bad_keys(decision.retry_after)
         if context.quota is not None:
             for name, value in context.quota.headers().items():
-                if (
-                    name != "Retry-After"
-                ):  # set by the exception handler, which also sets that of a 503
+                # The exception handler sets it, also that of a 503.
+                if name != "Retry-After":
                     response.headers[name] = value
             if self._is_flush_due():
                 after_response(response, self._flush)

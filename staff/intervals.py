@@ -1,7 +1,7 @@
 """Operations on lists of half-open ranges [start, end) of integers: minutes of a day or Unix seconds.
 
-Lists are sorted by start. The ranges that `merged` and `without` return are not empty and do not
-overlap. Each needs one pass.
+Lists are sorted by start. The ranges that `merged`, `without` and `intersection` return are not
+empty and do not overlap. Each needs one pass.
 """
 
 from __future__ import annotations
@@ -48,6 +48,22 @@ def without(ranges: Sequence[Range], holes: Sequence[Range]) -> list[Range]:
             at += 1
         if start < end:
             found.append((start, end))
+    return found
+
+
+def intersection(ranges: Sequence[Range], others: Sequence[Range]) -> list[Range]:
+    """What is in both; each is sorted and does not overlap itself."""
+    found: list[Range] = []
+    here = there = 0
+    while here < len(ranges) and there < len(others):
+        start = max(ranges[here][0], others[there][0])
+        end = min(ranges[here][1], others[there][1])
+        if start < end:
+            found.append((start, end))
+        if ranges[here][1] < others[there][1]:
+            here += 1
+        else:
+            there += 1
     return found
 
 

@@ -6,7 +6,7 @@ Existing appointments stay as they are: see `appointments.outside_hours`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Any, Final
@@ -24,7 +24,6 @@ from staff.models import (
     Break,
     Closure,
     ClosureKind,
-    DateOverride,
     StaffMember,
     TimeOff,
     WorkingHours,
@@ -33,7 +32,6 @@ from staff.schedule_rows import (
     TIME_OFF_ENDS_AFTER_START,
     WEEKLY_COLUMNS,
     ImpossibleHours,
-    Weekly,
     reject_impossible,
     replace_weekly,
     set_schedule,
@@ -164,15 +162,6 @@ def _assign(person: StaffMember, values: Mapping[str, Any]) -> set[str]:
     return changed
 
 
-def set_weekly_hours(
-    *, staff: StaffMember, hours: Iterable[Weekly], breaks: Iterable[Weekly] = ()
-) -> None:
-    """Replaces a person's weekly hours and breaks. Raises ImpossibleHours."""
-    with schedule_change(business_id=staff.business_id, staff_id=staff.pk):
-        replace_weekly(WorkingHours, staff, hours)
-        replace_weekly(Break, staff, breaks)
-
-
 def copy_weekday(*, staff: StaffMember, source: int, targets: Collection[int]) -> None:
     """Replaces the weekly hours and breaks of the weekdays `targets` (0 = Monday) by those of `source`.
     Raises ImpossibleHours."""
@@ -192,22 +181,6 @@ def copy_weekday(*, staff: StaffMember, source: int, targets: Collection[int]) -
             replace_weekly(model, staff, unchanged + copied)
 
 
-def set_hours_on(*, staff: StaffMember, day: date, windows: Iterable[tuple[int, int]]) -> None:
-    """Replaces the hours on one date, in minutes; none: a day off. Raises ImpossibleHours."""
-    with schedule_change(business_id=staff.business_id, staff_id=staff.pk):
-        DateOverride.objects.filter(staff=staff, date=day).delete()
-        DateOverride.objects.bulk_create(
-            DateOverride(
-                business_id=staff.business_id,
-                staff=staff,
-                date=day,
-                start_minute=start,
-                end_minute=end,
-            )
-            for start, end in _windows_or_day_off(windows)
-        )
-
-
 def add_time_off(
     *, staff: StaffMember, start: datetime, end: datetime, reason: str = ""
 ) -> TimeOff:
@@ -223,12 +196,6 @@ def add_time_off(
             end_time=end,
             reason=reason,
         )
-
-
-def offer_services(*, staff: StaffMember, services: Iterable[Service]) -> None:
-    """Replaces the services that a person offers."""
-    with schedule_change(business_id=staff.business_id, staff_id=staff.pk):
-        staff.services.set(services)
 
 
 @contextmanager
@@ -334,9 +301,3 @@ def _check_closure(closure: Closure) -> None:
 def _record_closure(type: str, closure: Closure, now: datetime | None) -> None:
     data = ClosureSerializer.render(closure)
     record_event(business=closure.business, type=type, data=data, now=now or timezone.now())
-
-
-def _windows_or_day_off(
-    windows: Iterable[tuple[int, int]],
-) -> list[tuple[int, int] | tuple[None, None]]:
-    return [*windows] or [(None, None)]

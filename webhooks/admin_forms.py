@@ -140,10 +140,6 @@ def initial_rules(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
-class HeadersForm(forms.Form):
-    headers = HeadersField()
-
-
 class EndpointForm(TenantModelForm):
     headers = HeadersField()
     event_types = EventTypesField()

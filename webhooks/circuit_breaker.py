@@ -48,6 +48,9 @@ _HEALTHY: Final[dict[str, Any]] = {
     "exhausted_in_a_row": 0,
     "exhausted_since": None,
 }
+_FAILING: Final = (
+    Q(failing_since__isnull=False) | Q(breaker_trips__gt=0) | Q(exhausted_in_a_row__gt=0)
+)
 
 
 # --- Rules -------------------------------------------------------------------------------------
@@ -67,11 +70,19 @@ def pause(trips: int) -> timedelta:
 # --- State of endpoints ------------------------------------------------------------------------
 
 
-def close_breakers(endpoint_ids: Collection[int]) -> None:
-    """Closes breakers and resets failure counters; writes only rows that have any."""
-    failing = Q(failing_since__isnull=False) | Q(breaker_trips__gt=0) | Q(exhausted_in_a_row__gt=0)
-    if endpoint_ids:
-        Endpoint.objects.filter(failing, AnyOf("pk", endpoint_ids)).update(**_HEALTHY)
+def lock_endpoints(*, succeeded: Collection[int], failed: Collection[int]) -> dict[int, Endpoint]:
+    """Locks the endpoints whose state a batch of results changes, by id: the `failed`, and those of the
+    `succeeded` that failed before. In the order of their ids: workers wait for each other in turn."""
+    changed = Q(AnyOf("pk", failed)) | (_FAILING & AnyOf("pk", succeeded))
+    rows = Endpoint.objects.filter(changed).select_for_update(no_key=True).order_by("pk")
+    return {endpoint.pk: endpoint for endpoint in rows}
+
+
+def close_breaker(endpoint: Endpoint) -> None:
+    """Closes the breaker of `endpoint`, locked by the caller, and resets its failure counters."""
+    for name, value in _HEALTHY.items():
+        setattr(endpoint, name, value)
+    endpoint.save(update_fields=[*_HEALTHY])
 
 
 def record_failures(endpoint: Endpoint, *, exhausted: int, gone: bool, now: datetime) -> None:

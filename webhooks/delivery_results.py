@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 from django.db import connection
 
 from kaivox.db.lookups import AnyOf
 from kaivox.db.transactions import atomic_write
-from webhooks.circuit_breaker import close_breakers, record_failures
+from webhooks.circuit_breaker import close_breaker, lock_endpoints, record_failures
 from webhooks.delivery_queue import ClaimedDelivery
 from webhooks.models import Delivery, DeliveryStatus, Endpoint
 from webhooks.retries import apply_retry_policy
@@ -41,8 +42,10 @@ def record_results(results: Sequence[Result], *, now: datetime) -> datetime | No
     A result whose lease has expired is dropped: its attempt is `worker_lost` already, and the
     delivery may be in flight again.
     """
-    held = _held_deliveries(results)
-    current = [(claim, result) for claim, result in results if claim.delivery_id in held]
+    held = _lease_tokens(results)
+    current = [
+        (claim, result) for claim, result in results if claim.token == held[claim.delivery_id]
+    ]
     if len(current) < len(results):
         logger.warning(
             "%d webhook results came after their lease had expired", len(results) - len(current)
@@ -53,13 +56,18 @@ def record_results(results: Sequence[Result], *, now: datetime) -> datetime | No
     succeeded = [(claim, result) for claim, result in current if result.succeeded]
     failed = [(claim, result) for claim, result in current if not result.succeeded]
     _record_successes(succeeded, now)
-    close_breakers({claim.endpoint_id for claim, _ in succeeded})
-    return _record_failures(failed, now) if failed else None
+    recovered = {claim.endpoint_id for claim, _ in succeeded}
+    endpoints = lock_endpoints(
+        succeeded=recovered, failed={claim.endpoint_id for claim, _ in failed}
+    )
+    for endpoint_id in recovered & endpoints.keys():
+        close_breaker(endpoints[endpoint_id])
+    return _record_failures(failed, endpoints, now) if failed else None
 
 
-def _held_deliveries(results: Sequence[Result]) -> set[int]:
-    """Ids of the deliveries whose lease still belongs to their claim."""
-    tokens = {claim.delivery_id: claim.token for claim, _ in results}
+def _lease_tokens(results: Sequence[Result]) -> Mapping[int, UUID | None]:
+    """The tokens of the leases of deliveries, None where there is no lease."""
+    tokens = dict.fromkeys(claim.delivery_id for claim, _ in results)
     # Locks the rows: a sweep that finds a lease expired has to wait, or has committed before.
     rows = (
         Delivery.objects.filter(AnyOf("pk", tokens), status=DeliveryStatus.IN_FLIGHT)
@@ -67,7 +75,7 @@ def _held_deliveries(results: Sequence[Result]) -> set[int]:
         .order_by("pk")
         .values_list("pk", "lease_token")
     )
-    return {pk for pk, token in rows if tokens[pk] == token}
+    return tokens | dict(rows)
 
 
 def _complete_attempts(results: Sequence[Result], now: datetime) -> None:
@@ -114,13 +122,12 @@ def _record_successes(succeeded: Sequence[Result], now: datetime) -> None:
         )
 
 
-def _record_failures(failed: Sequence[Result], now: datetime) -> datetime | None:
-    """Returns when the first retry is due, if any."""
+def _record_failures(
+    failed: Sequence[Result], endpoints: Mapping[int, Endpoint], now: datetime
+) -> datetime | None:
+    """Returns when the first retry is due, if any. `endpoints`, locked: their counters change, and
+    one may be switched off here."""
     deliveries = Delivery.objects.in_bulk([claim.delivery_id for claim, _ in failed])
-    # Locks the endpoints: their counters change, and one may be switched off here.
-    endpoints = Endpoint.objects.select_for_update(no_key=True).in_bulk(
-        sorted({claim.endpoint_id for claim, _ in failed})
-    )
     exhausted: Counter[int] = Counter()
     gone: set[int] = set()
     for claim, result in failed:
@@ -130,9 +137,7 @@ def _record_failures(failed: Sequence[Result], now: datetime) -> datetime | None
             exhausted[delivery.endpoint_id] += 1
         if result.http_status == 410:
             gone.add(delivery.endpoint_id)
-    for endpoint in endpoints.values():
-        record_failures(
-            endpoint, exhausted=exhausted[endpoint.pk], gone=endpoint.pk in gone, now=now
-        )
+    for pk in sorted({claim.endpoint_id for claim, _ in failed}):
+        record_failures(endpoints[pk], exhausted=exhausted[pk], gone=pk in gone, now=now)
     retries = (row.retry_at for row in deliveries.values() if row.status == DeliveryStatus.PENDING)
     return min((at for at in retries if at is not None), default=None)

@@ -1,4 +1,4 @@
-"""Validation of endpoint values, and audit entries: helpers of `webhooks.operations`."""
+"""Validation of the values of endpoints, and their audit entries, for `webhooks.operations`."""
 
 from __future__ import annotations
 

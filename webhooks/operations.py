@@ -17,7 +17,7 @@ from kaivox.db.compiled_query import CompiledQuery
 from kaivox.db.encrypted_fields import UndecryptableValue
 from kaivox.db.statements import insert_or_ignore
 from kaivox.db.transactions import atomic_join, atomic_write, write_transaction
-from kaivox.errors import Conflict, Invalid, PreconditionFailed
+from kaivox.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from webhooks import circuit_breaker
 from webhooks.custom_headers import check_headers, masked_headers_of, pack
 from webhooks.endpoint_values import (
@@ -163,6 +163,7 @@ def register_endpoint(
     rate_limit: int = 0,
     rate_limit_period: str = RatePeriod.MINUTE,
     in_order: bool = False,
+    is_active: bool = True,
     actor: Actor = None,
     now: datetime,
 ) -> Endpoint:
@@ -188,6 +189,8 @@ def register_endpoint(
         if Endpoint.objects.for_business(business).not_deleted().count() >= MAX_ENDPOINTS:
             raise TooManyEndpoints
         endpoint.save(force_insert=True)
+        if not is_active:
+            circuit_breaker.disable(endpoint, DisabledReason.PAUSED, now=now)
         shown = {"event_types": endpoint.event_types}
         audit_endpoint(endpoint, actor, "webhook.added", shown, now=now)
         notify_owners(
@@ -387,5 +390,9 @@ def replay(
 
 
 def _locked(endpoint: Endpoint) -> Endpoint:
-    locked: Endpoint = Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
+    """The row of `endpoint`, locked. Raises NotFound if it was deleted meanwhile."""
+    rows = Endpoint.objects.not_deleted().select_for_update(no_key=True)
+    locked: Endpoint | None = rows.filter(pk=endpoint.pk).first()
+    if locked is None:
+        raise NotFound
     return locked

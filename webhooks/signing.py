@@ -2,7 +2,7 @@
 
 Each request carries two signatures of the same body. `X-KaiVox-Signature` is in Stripe's form
 (docs.stripe.com/webhooks/signature), the `webhook-*` trio in that of Standard Webhooks 1.0
-(standardwebhooks.com), so that stock libraries verify both. The time is signed with the body: an
+(standardwebhooks.com), so that stock libraries verify both. The time is signed with the body: a
 recorded request cannot be replayed later.
 """
 

@@ -73,16 +73,10 @@ class EndpointViewSet(ReadViewSet):
     def create(self, request: Request) -> Response:
         """Register a receiver. The response has its `secret`, which is not shown again."""
         body = self.body(NewEndpoint)
-        is_active = body.pop("is_active", True)
         self._require_scopes_of(body.get("event_types", [ALL_EVENTS]), "to subscribe to it")
-        now = timezone.now()
         endpoint = operations.register_endpoint(
-            business=self.business, actor=self.actor, now=now, **body
+            business=self.business, actor=self.actor, now=timezone.now(), **body
         )
-        if not is_active:
-            endpoint = operations.update_endpoint(
-                endpoint=endpoint, is_active=False, now=now, actor=self.actor
-            )
         location = request.build_absolute_uri(f"/api/v1/webhooks/{endpoint.pk}")
         return self._show_secret(endpoint, status=201, headers={"Location": location})
 

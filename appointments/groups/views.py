@@ -1,4 +1,4 @@
-"""What the API views of series and visits have in common."""
+"""What the API views of series and visits have in common, beside `appointments.change_views`."""
 
 from __future__ import annotations
 
@@ -6,21 +6,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from rest_framework.serializers import ValidationError
-
+from appointments.change_views import ChangeViewSet
 from appointments.groups.operations import AppointmentDetails
+from appointments.groups.serializers import call_renamed
 from kaivox.api.encoders import encode
 from kaivox.api.etags import make_etag, parse_etags
 from kaivox.api.serializers import WriteSerializer
-from kaivox.api.viewsets import ReadViewSet
-from kaivox.businesses.auth.scopes import OVERRIDE_SCOPE
 from kaivox.errors import PreconditionFailed
 
 
-class GroupViewSet(ReadViewSet):
+class GroupViewSet(ChangeViewSet):
     """A resource that shows appointments, which `GroupSerializer.load_related` has read."""
-
-    scope = "appointments"
 
     def seen_versions(self, row: Any) -> dict[int, datetime] | None:
         """What the operation compares under its locks: the `updated_at` of each appointment that the
@@ -32,21 +28,8 @@ class GroupViewSet(ReadViewSet):
             raise PreconditionFailed
         return {one.pk: one.updated_at for one in row.shown_appointments}
 
-    def overrides_window(self) -> bool:
-        """Whether the caller may cancel and move after the windows of services."""
-        caller: Any = self.request.auth
-        return bool(caller.has_scope(OVERRIDE_SCOPE))
-
     def cancellation(self, body: type[WriteSerializer]) -> dict[str, Any]:
-        """The arguments of a cancellation, from the query and the body."""
-        sent = self.body(body)
-        if both := sorted(sent.keys() & self.query.keys()):
-            message = "Send it in the query or in the body, not in both."
-            raise ValidationError({name: [message] for name in both})
-        values = {**self.query, **sent, "overrides_window": self.overrides_window()}
-        if "call_id" in values:
-            values["call"] = values.pop("call_id")
-        return values
+        return call_renamed(super().cancellation(body))
 
 
 def details_of(values: Mapping[str, Any]) -> AppointmentDetails:

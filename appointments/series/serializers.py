@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from rest_framework import serializers
 
@@ -101,11 +101,6 @@ class SeriesPreviewSerializer(ReadSerializer):
     count = serializers.IntegerField(help_text="How many appointments the rule gives.")
     clashes = serializers.IntegerField(help_text="How many of `occurrences` have a clash.")
     occurrences = OccurrenceSerializer(many=True, help_text="Without those that are left out.")
-
-
-CLASHES_META: Final[dict[str, Any]] = {
-    "clashes": {"type": "array", "items": {"$ref": "#/components/schemas/Occurrence"}}
-}
 
 
 # --- Bodies --------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ The form is sent twice: first with the period, then with what becomes of each ap
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from django import forms
@@ -24,82 +25,72 @@ from staff.local_time import LocalDays
 from staff.minute_of_day import ClockFormField
 from staff.models import StaffMember
 
+_PERIOD: Final = ("first_day", "from_time", "last_day", "until_time")
 _PREFIX: Final = "appointment-"
 
 
-def staff_out_form(staff: StaffMember) -> type[forms.Form]:
-    """The form that takes `staff` out. Once it has a period, it has a field for each appointment in it;
-    while one of these was not there before, it is shown again."""
-    business = staff.business
-    today = timezone.localdate(timezone=business.zone)
+class StaffOutForm(forms.Form):
+    """Takes `staff` out. Once it has a period, it has a field for each appointment in it; while one of
+    these was not there before, it is shown again."""
 
-    class StaffOutForm(forms.Form):
-        first_day = LocalDateFormField(initial=today)
-        from_time = ClockFormField(label="from", initial=0)
-        last_day = LocalDateFormField(initial=today)
-        until_time = ClockFormField(
-            label="until", initial=DAY_MINUTES, help_text="24:00 is the end of the day."
-        )
-        reason = forms.CharField(
-            max_length=200, required=False, help_text="Shown with the time off."
-        )
+    first_day = LocalDateFormField(initial=timezone.localdate)
+    from_time = ClockFormField(label="from", initial=0)
+    last_day = LocalDateFormField(initial=timezone.localdate)
+    until_time = ClockFormField(
+        label="until", initial=DAY_MINUTES, help_text="24:00 is the end of the day."
+    )
+    reason = forms.CharField(max_length=200, required=False, help_text="Shown with the time off.")
 
-        def __init__(self, data: Any = None, **kwargs: Any) -> None:
-            values = None if data is None else {name: data.get(name) for name in data}
-            super().__init__(values, **kwargs)
-            self.problem: DomainError | None = None
-            self.is_new = False
-            if self.is_bound and (period := self._period()):
-                self._add_appointments(*period)
+    def __init__(self, data: Any = None, *, staff: StaffMember) -> None:
+        super().__init__(None if data is None else {name: data.get(name) for name in data})
+        self.staff = staff
+        self.problem: DomainError | None = None
+        self.is_new = False
+        if self.is_bound and (period := self._period()):
+            self._add_appointments(*period)
 
-        def clean(self) -> dict[str, Any]:
-            values = super().clean() or self.cleaned_data
-            if self.problem is not None:
-                raise forms.ValidationError(
-                    [text for texts in self.problem.errors.values() for text in texts]
-                    or self.problem.message
-                )
-            if self.is_new:
-                raise forms.ValidationError(
-                    "There are appointments in this period. Choose what becomes of each, then send "
-                    "the form again."
-                )
-            return values
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        if self.problem is not None:
+            raise forms.ValidationError(self.problem.texts)
+        if self.is_new:
+            raise forms.ValidationError(
+                "There are appointments in this period. Choose what becomes of each, then send the "
+                "form again."
+            )
+        return values
 
-        def _period(self) -> tuple[datetime, datetime] | None:
-            """The period, if its fields are valid."""
-            values = []
-            for name in ("first_day", "from_time", "last_day", "until_time"):
-                try:
-                    values.append(self.fields[name].clean(self.data.get(name)))
-                except forms.ValidationError:
-                    return None
-            return period_of(staff, *values)
-
-        def _add_appointments(self, start: datetime, end: datetime) -> None:
+    def _period(self) -> tuple[datetime, datetime] | None:
+        """The period, if its fields are valid."""
+        values = []
+        for name in _PERIOD:
             try:
-                outcomes = take_staff_out(
-                    business=business,
-                    staff_id=staff.pk,
-                    start=start,
-                    end=end,
-                    dry_run=True,
-                    now=timezone.now(),
-                )
-            except DomainError as error:
-                self.problem = error
-                return
-            for outcome in outcomes:
-                name = f"{_PREFIX}{outcome.appointment.pk}"
-                choices = _choices_of(outcome)
-                self.fields[name] = forms.ChoiceField(
-                    choices=choices, label=_label_of(outcome.appointment)
-                )
-                if name not in self.data:
-                    self.is_new = True
-                    self.data = {**self.data, name: choices[0][0]}
+                values.append(self.fields[name].clean(self.data.get(name)))
+            except forms.ValidationError:
+                return None
+        return period_of(self.staff, *values)
 
-    return StaffOutForm
+    def _add_appointments(self, start: datetime, end: datetime) -> None:
+        try:
+            outcomes = take_staff_out(
+                business=self.staff.business,
+                staff_id=self.staff.pk,
+                start=start,
+                end=end,
+                dry_run=True,
+                now=timezone.now(),
+            )
+        except DomainError as error:
+            self.problem = error
+            return
+        for outcome in outcomes:
+            name = f"{_PREFIX}{outcome.appointment.pk}"
+            choices = _choices_of(outcome)
+            label = _label_of(outcome.appointment)
+            self.fields[name] = forms.ChoiceField(choices=choices, label=label)
+            if name not in self.data:
+                self.is_new = True
+                self.data = {**self.data, name: choices[0][0]}
 
 
 def period_of(
@@ -138,8 +129,7 @@ def _choice_of(value: str, staff: dict[int, StaffMember]) -> Choice:
 
 
 def _take_out(request: HttpRequest, staff: StaffMember, values: dict[str, Any]) -> str:
-    period = (values[name] for name in ("first_day", "from_time", "last_day", "until_time"))
-    start, end = period_of(staff, *period)
+    start, end = period_of(staff, *(values[name] for name in _PERIOD))
     everyone = StaffMember.objects.for_business(staff.business_id).in_bulk()
     choices = {
         int(name.removeprefix(_PREFIX)): _choice_of(value, everyone)
@@ -173,6 +163,6 @@ STAFF_OUT: Final = ObjectAction(
     "Adds time off. Next you choose what becomes of the appointments in it: the best colleague who is "
     "free, or a new time. Everything is applied at once, and webhooks are sent.",
     _take_out,
-    form_for=staff_out_form,
+    form_for=lambda staff: partial(StaffOutForm, staff=staff),
     roles=WRITERS,
 )

@@ -152,7 +152,8 @@ def move_visit(
     """Moves the scheduled appointments of the visit, all or none, and records
     `appointment.rescheduled` of each.
 
-    The first of them moves to `start`, the others by the same time. The staff stay the same, unless `staff` gets them all. What is None stays.
+    The first of them moves to `start`, the others by the same time. The staff stay the same, unless
+    `staff` gets them all. What is None stays.
 
     Raises what `reserve_slot` raises, InvalidTransition, TooLateToChange unless `overrides_window`,
     PreconditionFailed, Unavailable, and Invalid for an unknown call.

@@ -39,7 +39,7 @@ from appointments.slots import Slot, SlotFilter, SlotSearch, key_of
 from appointments.visits.resource_choice import choose_resources
 from kaivox.businesses.models import Business
 from services.models import Service
-from staff.intervals import Range, merged, without
+from staff.intervals import Range, intersection, merged
 from staff.local_time import LocalDays
 from staff.models import StaffMember
 
@@ -147,7 +147,7 @@ class VisitAvailability:
                 for one in part.staff
                 for begin, end in self._starts_for(part, one).free
             )
-            found = _intersection(found, merged(ranges))
+            found = intersection(found, merged(ranges))
         if self._loaded.has_cap or self._shares_kinds:
             found = [one for one in self._segments(found) if self.assignment(one[0]) is not None]
         return merged(found)
@@ -213,7 +213,7 @@ class VisitAvailability:
         found = []
         for one in part.staff:
             own = self._starts_for(part, one)
-            free = _intersection(feasible, own.free)
+            free = intersection(feasible, own.free)
             found.append(replace(own, free=free, seats={}))
         return found
 
@@ -394,7 +394,3 @@ class VisitSearch(SlotSearch):
                 for part, people in zip(self._parts, self._availability.options(start), strict=True)
             ]
             yield VisitSlot(start, parts[-1].end, parts[0].staff, parts=parts)
-
-
-def _intersection(ranges: Sequence[Range], others: Sequence[Range]) -> list[Range]:
-    return without(ranges, without(ranges, others))

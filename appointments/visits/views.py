@@ -22,7 +22,14 @@ from appointments.groups.serializers import GroupCancellation, GroupCancellation
 from appointments.groups.views import GroupViewSet, details_of
 from appointments.models import Appointment
 from appointments.reservations import Inactive, StaffNotQualified
-from appointments.slot_serializers import SLOTS_META, instant_text, render_slots
+from appointments.slot_serializers import (
+    SLOTS_META,
+    days_asked,
+    filter_asked,
+    instant_text,
+    render_slots,
+    slots_meta,
+)
 from appointments.slots import Slot, SlotFilter, first_slots, slots_found
 from appointments.status_transitions import InvalidTransition
 from appointments.views import (
@@ -51,8 +58,6 @@ from appointments.wall_time import NonexistentLocalTime
 from customers.operations import CustomerErased
 from kaivox.api.responses import EnvelopeResponse
 from kaivox.businesses.auth.permissions import require_scope
-
-_FILTERS = ("weekdays", "part_of_day", "per_day", "limit")
 
 
 class VisitViewSet(GroupViewSet):
@@ -155,31 +160,21 @@ class VisitViewSet(GroupViewSet):
         ]
         parts = visit_parts(services, query.get("party_size", 1))
         zone = query.get("timezone") or self.business.zone
-        first = query.get("date") or query.get("date_from") or now.astimezone(zone).date()
-        last = query.get("date_to") or first
+        first, last = days_asked(query, zone, now)
         moved = query.get("exclude_visit")
         if moved is not None:
             # The slots that are free without it show when it is.
             require_scope(request.auth, "appointments:read", purpose="for exclude_visit_id")
-        asked: dict[str, Any] = {name: query.get(name) for name in _FILTERS}
         search = VisitSearch(
             self.business,
             parts,
             zone,
             now,
-            SlotFilter(**asked),
+            filter_asked(query),
             moved=scheduled_of(moved) if moved else (),
         )
         result = slots_found(search, first, last)
-        following = result.next_available
-        meta = {
-            "timezone": zone.key,
-            "date_from": first.isoformat(),
-            "date_to": last.isoformat(),
-            "total": len(result.slots),
-            "next_available": _render([following], zone)[0] if following else None,
-            "reasons": {day.isoformat(): reason for day, reason in result.reasons.items()},
-        }
+        meta = slots_meta(result, first, last, zone, _render)
         return EnvelopeResponse(_render(result.slots, zone), meta=meta)
 
 

@@ -124,19 +124,20 @@ def leave_waitlist(
 
     Raises NotFound, PreconditionFailed.
     """
-    entry = entries().filter(business=business, pk=entry_id).first()
+    # Holds first, as where one is booked: two transactions never wait for each other.
+    offered = Hold.objects.live(now).filter(business=business, waitlist_entry=entry_id)
+    offered.update(expires_at=now)
+    rows = entries().select_for_update(no_key=True, of=("self",))
+    entry = rows.filter(business=business, pk=entry_id).first()
     if entry is None:
         raise NotFound
     if expected is not None and entry.updated_at != expected:
         raise PreconditionFailed
-    # Holds first, as where one is booked: two transactions never wait for each other.
-    Hold.objects.live(now).filter(waitlist_entry=entry).update(expires_at=now)
-    closed = WaitlistEntry.objects.filter(pk=entry.pk, status__in=_OPEN).update(
-        status=WaitlistStatus.CANCELLED, hold_id=None
-    )
-    if closed:
+    if entry.status in _OPEN:
+        entry.status, entry.hold_id = WaitlistStatus.CANCELLED, None
+        entry.save(update_fields=["status", "hold_id", "updated_at"])
         _audit(entry, "waitlist.left", now)
-    return entries().get(pk=entry.pk)
+    return entry
 
 
 def offer_free_times(*, now: datetime) -> int:

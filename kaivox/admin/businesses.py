@@ -238,7 +238,7 @@ class ApiKeyAdmin(ObjectActionsAdmin):
             _rotate,
             form=RotateForm,
             roles=DEVELOPERS,
-            is_offered=lambda key: key.revoked_at is None,
+            is_offered=lambda key: key.revoked_at is None and not key.is_expired(timezone.now()),
         ),
         ObjectAction(
             "revoke",

@@ -13,6 +13,7 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from kaivox.api.values import MAX_ID
 from kaivox.businesses.models import Business, BusinessOwned, Membership
 from kaivox.db.folded_text import fold_for_search
 
@@ -61,7 +62,7 @@ class CheckedChangeList(ChangeList):
     """A changelist that rejects lookup values which cannot be compiled to SQL.
 
     Django checks only what fails when the filter is added. `?created_at__year=99999` fails later,
-    when the query is compiled, and would be a 500.
+    when the query is compiled, an id of thirty digits when it is executed: both would be a 500.
     """
 
     def get_filters(self, request: HttpRequest) -> Any:
@@ -73,7 +74,9 @@ class CheckedChangeList(ChangeList):
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request, *args, **kwargs)
         try:
-            rows.query.get_compiler(rows.db).as_sql()
+            _, values = rows.query.get_compiler(rows.db).as_sql()
+            if any(isinstance(value, int) and abs(value) > MAX_ID for value in values):
+                raise OverflowError("SQLite stores no such number.")
         except EmptyResultSet:
             pass  # a lookup that no row can match
         except (ValueError, OverflowError) as error:

@@ -30,8 +30,9 @@ class ObjectAction:
     """One button of a change page.
 
     `run(request, row, values)` returns the sentence to show afterwards, or a response of its own;
-    `values` are the cleaned fields of `form`. `form_for(row)` builds the form class where its choices
-    or initial values depend on the row. `dismiss_label` is on the link that leaves without running.
+    `values` are the cleaned fields of `form`. `form_for(row)` returns the form class, or a partial of
+    it, where its choices or initial values depend on the row. `dismiss_label` is on the link that
+    leaves without running.
     """
 
     name: str
@@ -41,7 +42,7 @@ class ObjectAction:
     form: type[forms.Form] = forms.Form
     is_offered: Callable[[Any], bool] = _always
     roles: Collection[str] = OWNERS
-    form_for: Callable[[Any], type[forms.Form]] | None = None
+    form_for: Callable[[Any], Callable[[Any], forms.Form]] | None = None
     dismiss_label: str = "Cancel"
 
 
@@ -95,7 +96,7 @@ class ObjectActionsAdmin(BusinessOwnedAdmin):
             try:
                 result = action.run(request, row, form.cleaned_data)
             except DomainError as error:
-                form.add_error(None, _sentence(error))
+                form.add_error(None, " ".join(error.texts))
             else:
                 return self._after(request, row, action.label, result)
         context = {
@@ -147,8 +148,3 @@ class ObjectActionsAdmin(BusinessOwnedAdmin):
 
 def admin_urlname(opts: Any, name: str) -> str:
     return f"{admin.site.name}:{opts.app_label}_{opts.model_name}_{name}"
-
-
-def _sentence(error: DomainError) -> str:
-    texts = [text for field in error.errors.values() for text in field]
-    return " ".join(texts) or error.message

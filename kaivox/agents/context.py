@@ -9,7 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from kaivox.agents.sentences import ENGLISH, Language
-from kaivox.businesses.auth.scopes import OVERRIDE_SCOPE
+from kaivox.businesses.auth.scopes import OVERRIDE_SCOPE, has_scope
 from kaivox.businesses.models import Business
 
 ANY_SCOPE: Final = None
@@ -51,6 +51,6 @@ class ToolContext:
         call, where the caller asks for it, unless its key was issued with that scope."""
         return self.scopes is not None and OVERRIDE_SCOPE in self.scopes
 
-    def has_scope(self, alternatives: str) -> bool:
-        """Whether the caller has one of `a:read|b:read`."""
-        return self.scopes is None or any(one in self.scopes for one in alternatives.split("|"))
+    def has_scope(self, wanted: str) -> bool:
+        """Whether the caller has `wanted`, directly or through a wider scope."""
+        return self.scopes is None or has_scope(self.scopes, wanted)

@@ -11,7 +11,6 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from kaivox.agents.sentences import LANGUAGES
 
@@ -154,7 +153,7 @@ def parse_time(text: str) -> time:
         minute = 30
     if half in ("pm", "de la tarde", "de la noche") and hour < 12:
         hour += 12
-    elif half in ("am", "de la manana") and hour == 12:
+    elif half in ("am", "de la noche") and hour == 12:
         hour = 0
     elif not half and not found[2] and 0 < hour < _FIRST_BARE_HOUR:
         hour += 12
@@ -206,11 +205,6 @@ def _iso_moment(text: str) -> Moment:
         return Moment(found.date(), found.time().replace(second=0, microsecond=0))
     instant = found.astimezone(UTC).replace(second=0, microsecond=0)
     return Moment(found.date(), found.time(), instant)
-
-
-def local_day(instant: datetime, zone: ZoneInfo) -> date:
-    """The day of `instant` in `zone`."""
-    return instant.astimezone(zone).date()
 
 
 def _plain(text: str) -> str:

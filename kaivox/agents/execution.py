@@ -21,7 +21,7 @@ from kaivox.agents.names import find_by_name
 from kaivox.agents.results import OK, ToolError, ToolResult
 from kaivox.agents.speech import say
 from kaivox.agents.tools import TOOLS, Tool
-from kaivox.api.exceptions import is_outage
+from kaivox.db.outages import OUTAGES
 from kaivox.db.transactions import write_transaction
 from kaivox.errors import DomainError, Unavailable
 from kaivox.idempotency.models import IdempotencyRecord
@@ -105,13 +105,13 @@ def _result_of(context: ToolContext, name: str, values: dict[str, Any] | None) -
         return error.result
     except DomainError as error:
         return _explain(context, error)
-    except Exception as error:
-        if is_outage(error):
-            logger.warning("The database is away or busy during a tool call", exc_info=error)
-            return error_result(context, Unavailable.code)
-        if isinstance(error, DataError | OverflowError | UnicodeError):
-            logger.warning("A value of a tool call reached the database", exc_info=error)
-            return error_result(context, "failed")
+    except OUTAGES as error:
+        logger.warning("The database is away or busy during a tool call", exc_info=error)
+        return error_result(context, Unavailable.code)
+    except (DataError, OverflowError, UnicodeError) as error:
+        logger.warning("A value of a tool call reached the database", exc_info=error)
+        return error_result(context, "failed")
+    except Exception:
         logger.exception("The tool %s failed", tool.name)
         return error_result(context, "failed")
 
@@ -198,24 +198,26 @@ class _StoredResult:
     def is_current(self, context: ToolContext, arguments: Arguments) -> bool:
         """Whether what the call did is still so, and is what `arguments` ask for."""
         if shown := self.result.data.get("appointment"):
-            appointments = Appointment.objects.for_business(context.business)
-            if shown["status"] == AppointmentStatus.CANCELLED and not arguments.text(
-                "appointment_id"
-            ):  # "cancel it", after another one has been booked
-                theirs = appointments.filter(customer_id=self.result.customer_id)
-                if theirs.filter(
-                    status=AppointmentStatus.SCHEDULED, end_time__gt=context.now
-                ).exists():
-                    return False
-            is_so = {"pk": shown["id"], "status": shown["status"]}
-            if confirmation := self.result.data.get("confirmation"):
-                is_so["confirmation"] = confirmation
-            if party_size := shown.get("party_size"):
-                is_so["party_size"] = party_size
-            start = datetime.fromisoformat(shown["start_utc"])
-            return appointments.filter(start_time=start, **is_so).exists()
+            return self._is_appointment_current(shown, context, arguments)
         if hold_id := self.result.data.get("hold_id"):
-            return Hold.objects.filter(
-                business=context.business, pk=hold_id, expires_at__gt=context.now
-            ).exists()
+            holds = Hold.objects.for_business(context.business).live(context.now)
+            return holds.filter(pk=hold_id).exists()
         return True
+
+    def _is_appointment_current(
+        self, shown: Mapping[str, Any], context: ToolContext, arguments: Arguments
+    ) -> bool:
+        appointments = Appointment.objects.for_business(context.business)
+        # "Cancel it", after another one has been booked.
+        if shown["status"] == AppointmentStatus.CANCELLED and not arguments.text("appointment_id"):
+            theirs = appointments.filter(customer_id=self.result.customer_id)
+            coming = theirs.filter(status=AppointmentStatus.SCHEDULED, end_time__gt=context.now)
+            if coming.exists():
+                return False
+        is_so = {"pk": shown["id"], "status": shown["status"]}
+        if confirmation := self.result.data.get("confirmation"):
+            is_so["confirmation"] = confirmation
+        if party_size := shown.get("party_size"):
+            is_so["party_size"] = party_size
+        start = datetime.fromisoformat(shown["start_utc"])
+        return appointments.filter(start_time=start, **is_so).exists()

@@ -89,7 +89,8 @@ class McpView(APIView):
         if method == "tools/call":
             return self._call(request)
         if method == "tools/list":
-            shown = [tool for tool in TOOLS.values() if tool.is_allowed(self._context(request))]
+            context = self._context(request)
+            shown = [tool for tool in TOOLS.values() if tool.is_allowed(context)]
             listed = {"tools": [protocol.show_tool(tool) for tool in shown]}
             return protocol.complete(self.message, listed, cacheable=True)
         if method == "server/discover":

@@ -36,10 +36,6 @@ class ToolDefinitions(ApiView):
         Those that the key's scopes allow. Secrets are placeholders: fill in the secret of the
         provider's account.
         """
-        held = set(request.auth.scopes)  # type: ignore[union-attr]
-        allowed = [
-            tool
-            for tool in TOOLS.values()
-            if all(held & set(scope.split("|")) for scope in tool.scopes)
-        ]
+        caller: Any = request.auth
+        allowed = [tool for tool in TOOLS.values() if all(map(caller.has_scope, tool.scopes))]
         return EnvelopeResponse(definitions(self.query["provider"], self.business, allowed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from django.http import HttpResponse, JsonResponse
@@ -96,11 +97,8 @@ def _run_all(context: ToolContext, requests: Sequence[ToolRequest]) -> list[Answ
 
 
 def _run(context: ToolContext, request: ToolRequest) -> Any:
-    about = ToolContext(
-        business=context.business,
-        source=context.source,
-        now=context.now,
-        language=context.language,
+    about = replace(
+        context,
         provider_call_id=request.provider_call_id,
         tool_call_id=request.tool_call_id,
         caller_phone=request.caller_phone,

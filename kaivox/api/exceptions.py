@@ -9,13 +9,14 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.signals import got_request_exception
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import DataError
 from django.http import Http404
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
 from kaivox import errors
 from kaivox.api.responses import error_body
+from kaivox.db.outages import OUTAGES
 
 logger = logging.getLogger(__name__)
 
@@ -74,15 +75,10 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
         # A value that no field rejected and no column can hold. Logged: the field should reject it.
         logger.warning("The database rejected a value that validation had passed", exc_info=error)
         return _domain_error_response(errors.Invalid())
-    if is_outage(error):
+    if isinstance(error, OUTAGES):
         logger.error("The database is unavailable or busy: %s", error)
         return _domain_error_response(errors.Unavailable(retry_after=1))
     return _crash_response(error, context)
-
-
-def is_outage(error: BaseException) -> bool:
-    """Whether the database is unavailable, or busy for longer than we wait."""
-    return isinstance(error, OperationalError | InterfaceError)
 
 
 def _domain_error_response(error: errors.DomainError) -> Response:

@@ -62,15 +62,17 @@ def touch_later(changed: Model, *, touched_at: datetime | None = None) -> None:
 def touch_pending() -> int:
     """Moves `updated_at` of all that shows values which have changed, in batches; returns how many
     rows. Stopped in the middle it goes on at the next call."""
-    return sum(_touch(pending) for pending in PendingTouch.objects.order_by("pk"))
+    ids = PendingTouch.objects.order_by("pk").values_list("pk", flat=True)
+    return sum(map(_touch, list(ids)))
 
 
-def _touch(pending: PendingTouch) -> int:
+def _touch(pending_id: int) -> int:
     # What changes from here on shows the new value: the change is committed, or we did not see it.
-    PendingTouch.objects.filter(pk=pending.pk).update(
-        begun_at=Coalesce(F("begun_at"), timezone.now())
-    )
-    pending.refresh_from_db()
+    rows_of_it = PendingTouch.objects.filter(pk=pending_id)
+    rows_of_it.update(begun_at=Coalesce(F("begun_at"), timezone.now()))
+    pending = rows_of_it.first()
+    if pending is None:
+        return 0  # a run that began before this one has finished it
     count = 0
     for rows in dependents.all(pending.label):
         stale = rows(pending.object_id).filter(updated_at__lt=pending.begun_at)

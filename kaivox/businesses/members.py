@@ -19,7 +19,7 @@ from django.db.models import Q, QuerySet
 from kaivox.businesses.audit import record_audit
 from kaivox.businesses.models import Business, Invitation, Membership, Role, SecurityNotice
 from kaivox.businesses.security_notices import notify_owners
-from kaivox.db.transactions import atomic_write
+from kaivox.db.transactions import advisory_lock, atomic_write
 from kaivox.errors import Conflict, Invalid, NotFound
 
 # How long the link of an invitation works.
@@ -196,6 +196,8 @@ def accept_with_new_login(*, invitation_id: int, password: str, now: datetime) -
     invitation = _locked_invitation(invitation_id)
     if not invitation.is_open(now):
         raise InvitationNotOpen
+    # Another business may have invited the same person, who opens both links at once.
+    advisory_lock("login", invitation.email)
     if logins_of(invitation.email).exists():
         raise LoginRequired
     user = User.objects.create_user(invitation.email, email=invitation.email, password=password)

@@ -53,6 +53,10 @@ class KeyAlreadyRevoked(Conflict):
     message = "This key has already been revoked or rotated."
 
 
+class KeyAlreadyExpired(Conflict):
+    message = "This key has expired, and a new one would expire with it. Issue another key."
+
+
 class SandboxExists(Conflict):
     code = "sandbox_exists"
     message = "This business already has a sandbox."
@@ -233,12 +237,14 @@ def rotate_api_key(
     now: datetime,
 ) -> IssuedKey:
     """Issues a new key with the same settings; the old one stays active for `grace` (0 to 7 days).
-    Raises Invalid, KeyAlreadyRevoked."""
+    Raises Invalid, KeyAlreadyRevoked, KeyAlreadyExpired."""
     if not timedelta(0) <= grace <= LONGEST_GRACE:
         raise Invalid(errors={"grace": ["Between 0 and 7 days."]})
     old = _lock_key(key_id)
     if old.revoked_at is not None:
         raise KeyAlreadyRevoked
+    if old.is_expired(now):
+        raise KeyAlreadyExpired
     new = ApiKey(business=old.business, **{field: getattr(old, field) for field in KEY_SETTINGS})
     issued = _issue(new, actor)
     old.revoked_at = now + grace

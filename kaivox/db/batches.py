@@ -1,4 +1,4 @@
-"""Deletes many rows in short transactions, so that no request waits for them."""
+"""Deletes or updates many rows in short transactions, so that no request waits for them."""
 
 from __future__ import annotations
 
@@ -19,4 +19,15 @@ def delete_in_batches(rows: QuerySet[Any]) -> int:
         with write_transaction():
             delete_without_model(rows.model._base_manager.filter(pk__in=ids))
         count += len(ids)
+    return count
+
+
+def update_in_batches(rows: QuerySet[Any], **values: Any) -> int:
+    """Updates `rows`, which are compared with their filters again in the transaction. Returns how many."""
+    count = last = 0
+    ids = rows.order_by("pk").values_list("pk", flat=True)
+    while batch := list(ids.filter(pk__gt=last)[:_BATCH_SIZE]):
+        with write_transaction():
+            count += rows.filter(pk__in=batch).update(**values)
+        last = batch[-1]
     return count

@@ -53,7 +53,8 @@ class CompiledQuery:
 
     def rows(self, **values: Any) -> list[Any]:
         """The rows of `build(**values)`."""
-        shape = (connection.vendor, *(_shape_of(value) for value in values.values()))
+        # With the names: another order of the arguments is another order of the parameters.
+        shape = (connection.vendor, *values, *map(_shape_of, values.values()))
         compiled = self._compiled.get(shape)
         if compiled is None:
             compiled = self._compiled[shape] = self._compile(values)

@@ -49,7 +49,6 @@ class ApiIndex(ApiView):
         tags=["index"],
         responses={200: OpenApiTypes.OBJECT},
     )
-    @extend_schema(operation_id="index", tags=["index"], responses=OpenApiTypes.OBJECT)
     def get(self, request: Request) -> Response:
         base = request.build_absolute_uri("/api/v1/")
         return EnvelopeResponse({name: base + name for name in RESOURCES})

@@ -14,7 +14,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from kaivox.api.encoders import encode
-from kaivox.api.etags import make_etag, parse_etags
+from kaivox.api.etags import make_etag, names_etag
 from kaivox.api.openapi.version_3_0 import drop_unused, to_openapi_3_0
 from kaivox.api.renderers import EnvelopeRenderer, StreamedRenderer
 from kaivox.api.serializers import QuerySerializer
@@ -80,7 +80,7 @@ _HEADERS: Final = {
     "webhook-timestamp": "Unix seconds of this attempt.",
     "webhook-signature": "`v1,<base64>`, as Standard Webhooks has it.",
 }
-
+_TEST_HEADER: Final = "X-KaiVox-Test"
 
 _lock = threading.Lock()
 
@@ -90,9 +90,6 @@ class YamlRenderer(StreamedRenderer):
 
     media_type = "application/yaml"
     format = "yaml"
-
-
-_TEST_HEADER: Final = "X-KaiVox-Test"
 
 
 @cache
@@ -120,7 +117,7 @@ class SchemaView(ApiView):
     def get(self, request: Request) -> HttpResponse:
         written = _written(request.accepted_renderer.format, self.query["version"])
         tag = make_etag(written)
-        if tag in parse_etags(request.META.get("HTTP_IF_NONE_MATCH", "")):
+        if names_etag(request.META.get("HTTP_IF_NONE_MATCH", ""), tag):
             return HttpResponse(status=304, headers={"ETag": tag, **_FOR_ANY_PAGE})
         content_type = f"{request.accepted_media_type}; charset=utf-8"
         headers = {"ETag": tag, "Cache-Control": "public, no-cache", **_FOR_ANY_PAGE}

@@ -6,13 +6,14 @@ import itertools
 
 import pytest
 from django.contrib import admin
-from django.db.models import DateTimeField
+from django.db.models import DateTimeField, ForeignKey
 from django.test import Client
 from django.urls import reverse
 
 from tests.factories import make_user
 
 LOOKUPS = ("year=99999", "year__gte=99999", "date=9999-12-31")
+NUMBERS = (f"exact={10**30}", f"gte=-{10**30}")
 
 
 @pytest.fixture
@@ -26,8 +27,13 @@ class TestLookups:
     def test_out_of_range_are_no_crash(self, root):
         for model in admin.site._registry:
             url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-            dates = [f.name for f in model._meta.concrete_fields if isinstance(f, DateTimeField)]
-            for name, lookup in itertools.product(dates, LOOKUPS):
+            fields = model._meta.concrete_fields
+            dates = [f.name for f in fields if isinstance(f, DateTimeField)]
+            relations = [f.name for f in fields if isinstance(f, ForeignKey)]
+            for name, lookup in (
+                *itertools.product(dates, LOOKUPS),
+                *itertools.product(relations, NUMBERS),
+            ):
                 response = root.get(f"{url}?{name}__{lookup}")
                 assert response.status_code in (200, 302), f"{url}?{name}__{lookup}"
 

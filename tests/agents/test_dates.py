@@ -151,6 +151,8 @@ class TestTimes:
             ("10", time(10)),
             ("around 4 pm", time(16)),
             ("a las 9 de la mañana", time(9)),
+            ("a las 12 de la mañana", time(12)),
+            ("12 de la noche", time(0)),
             ("3 de la tarde", time(15)),
         ),
     )

@@ -100,6 +100,11 @@ class TestListing:
             "appointments:write",
         )
 
+    def test_names_the_narrowest_scope_that_would_do(self, line):
+        line.key = factories.make_key(line.business, scopes=["services:read"])
+        result = line.call("find_times", service="Cleaning", day="tomorrow")
+        assert (result["status"], result["required_scope"]) == ("insufficient_scope", "slots:read")
+
     def test_is_limited_by_address(self, line, monkeypatch):
         monkeypatch.setattr(requests, "LISTING", Quota(per_minute=3))
         statuses = [line.rpc("tools/list").status_code for _ in range(4)]

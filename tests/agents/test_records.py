@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -13,6 +14,7 @@ from calls import privacy, retention
 from calls.models import ToolCall
 from calls.tool_calls import delete_old_tool_calls
 from customers.models import Customer
+from kaivox.errors import Unavailable
 from tests import factories
 from tests.agents.ways import Mcp, Retell, Vapi
 
@@ -62,6 +64,21 @@ class TestConversation:
         theirs.call("business_info")
         call = factories.make_call(clinic.business, provider_call_id=theirs.call_id)
         assert "business_info" not in self.page(call)
+
+
+class TestOutage:
+    @pytest.mark.parametrize("error", (OperationalError("database is locked"), Unavailable()))
+    def test_of_the_record_leaves_the_caller_the_result(self, clinic, monkeypatch, error):
+        """The appointment is booked by then: an error would be said to the caller."""
+
+        def write_transaction():
+            raise error
+
+        monkeypatch.setattr("calls.tool_calls.write_transaction", write_transaction)
+        line = Vapi(clinic.business, phone=PHONE)
+        result = line.call("book", service="Cleaning", start="tomorrow 10:00", name="Asha")
+        assert result["status"] == "ok"
+        assert not ToolCall.objects.exists()
 
 
 class TestPrivacy:

@@ -66,6 +66,7 @@ class TestSpoken:
             "11:05 PM",
         ]
         assert SPANISH.clock(time(15)) == "3 de la tarde"
+        assert SPANISH.clock(time(0, 30)) == "12:30 de la noche"
         assert SPANISH.moment("el lunes", "1 de la tarde") == "el lunes a la 1 de la tarde"
 
     def test_in_the_zone_of_the_business(self):

@@ -204,7 +204,7 @@ class TestFreeTimes:
         assert (clocks[0], clocks[-1]) == ("00:00", "23:45")
 
     def test_are_the_next_one_where_the_day_has_none(self, staff_client, clinic):
-        staff_operations.set_hours_on(staff=clinic.staff, day=date(2026, 3, 2), windows=[])
+        clinic.staff.date_overrides.create(business=clinic.business, date=date(2026, 3, 2))
         found = self.times(staff_client, clinic).json()
         assert not found["is_of_day"]
         assert [slot["day"] for slot in found["times"]] == ["2026-03-03"]
@@ -290,8 +290,11 @@ class TestOutsideHours:
 
         assert outside_hours(clinic.business, now=NOW) == {}
         tomorrow, later, on_holiday, gone = at(28), at(52), at(76), at(77, status="cancelled")
-        staff_operations.set_hours_on(
-            staff=clinic.staff, day=tomorrow.start_time.date(), windows=[(900, 960)]
+        clinic.staff.date_overrides.create(
+            business=clinic.business,
+            date=tomorrow.start_time.date(),
+            start_minute=900,
+            end_minute=960,
         )
         TimeOff.objects.create(
             business=clinic.business,

@@ -18,7 +18,7 @@ from appointments.models import NO_OVERLAP, Appointment, ResourceBooking
 from appointments.staff_out.operations import take_staff_out
 from kaivox.errors import DomainError
 from staff.models import StaffMember
-from staff.operations import set_weekly_hours
+from staff.operations import update_staff
 from tests import factories
 from tests.appointments.conftest import overlaps
 from tests.appointments.faults import INSERT_APPOINTMENT
@@ -274,7 +274,9 @@ class TestOneAppointment:
 
         hours = [(weekday, 0, 1440) for weekday in range(7)]
         for person in people:
-            set_weekly_hours(staff=person, hours=hours)
+            update_staff(
+                business=business, staff_id=person.pk, changes={"working_hours": hours}, now=NOW
+            )
         ended = at_once([moving(number) for number in range(12)], threads=6)
         assert set(ended) <= {"done", "service_unavailable"}
         assert ended["done"] >= 6

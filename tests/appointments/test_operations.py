@@ -253,6 +253,40 @@ class TestReschedule:
             operations.cancel_appointment(business=clinic.business, appointment_id=1, now=NOW)
 
 
+class TestUpdate:
+    def test_rejects_what_changed_after_a_move_to_where_it_is(self, clinic, book):
+        """Such a move locks nothing."""
+        appointment = book()
+        edit = {"notes": "theirs", "updated_at": NOW + timedelta(seconds=1)}
+        edits = iter((None, edit))  # not at the beginning, but before the notes are written
+
+        def meanwhile():
+            if values := next(edits):
+                Appointment.objects.filter(pk=appointment.pk).update(**values)
+
+        with at_statement(BEGIN, before=meanwhile, times=2), pytest.raises(PreconditionFailed):
+            operations.update_appointment(
+                business=clinic.business,
+                appointment_id=appointment.pk,
+                changes={"start": TEN, "notes": "ours"},
+                expected=appointment.updated_at,
+                now=NOW,
+            )
+
+    def test_moves_and_edits_the_expected_version(self, clinic, book):
+        appointment = book()
+        changes = {"start": TEN + timedelta(hours=1), "confirmation": "confirmed", "notes": "ours"}
+        changed = operations.update_appointment(
+            business=clinic.business,
+            appointment_id=appointment.pk,
+            changes=changes,
+            expected=appointment.updated_at,
+            now=NOW,
+        )
+        assert (changed.start_time, changed.confirmation) == (changes["start"], "confirmed")
+        assert changed.notes == "ours"
+
+
 class TestCalls:
     class CallLog:
         def __init__(self) -> None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import connections
 from django.utils import timezone
 
-from appointments.models import Appointment, Hold
+from appointments.models import Hold
 from appointments.waitlist import operations as waitlist
 from appointments.waitlist.models import WaitlistEntry
 from customers.operations import erase_customer
@@ -365,36 +362,3 @@ class TestList:
         client.patch(f"/api/v1/customers/{entry['customer_id']}", {"name": "Ravi Iyer"})
         response = client.get(URL, HTTP_IF_NONE_MATCH=etag)
         assert response.json()["data"][0]["customer_name"] == "Ravi Iyer"
-
-
-@pytest.mark.django_db(transaction=True)
-class TestTogether:
-    def test_two_runs_and_a_booking_give_one_time_once(self, business):
-        """A time that becomes free is offered or booked once, however many look for it."""
-        service = factories.make_service(business, duration_minutes=480)
-        factories.make_staff(business, services=[service])
-        day = timezone.now().astimezone(business.zone).date() + timedelta(days=7)
-        for _ in range(6):
-            waitlist.join_waitlist(
-                business=business,
-                customer=factories.make_customer(business),
-                service=service,
-                date_from=day,
-                now=timezone.now(),
-            )
-        barrier = threading.Barrier(4)
-
-        def run(_: int) -> int:
-            try:
-                barrier.wait()
-                return offer()
-            finally:
-                connections.close_all()
-
-        with ThreadPoolExecutor(4) as pool:
-            made = list(pool.map(run, range(4)))
-        assert sum(made) == 1
-        assert Hold.objects.count() == 1
-        assert WaitlistEntry.objects.filter(status="offered").count() == 1
-        assert Event.objects.filter(type="waitlist.offered").count() == 1
-        assert not Appointment.objects.exists()

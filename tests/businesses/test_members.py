@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.utils import timezone
 
 from kaivox.businesses import members
@@ -27,7 +31,7 @@ from kaivox.businesses.members import (
 from kaivox.businesses.models import AuditEntry, Membership, SecurityNotice
 from kaivox.businesses.operations import create_sandbox
 from kaivox.errors import Invalid, NotFound
-from tests.factories import make_user
+from tests.factories import make_business, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -120,6 +124,37 @@ class TestInviteMember:
             invite_member(business_id=business.pk, email="b@example.com", role="staff", now=NOW)
         tomorrow = NOW + timedelta(days=1)
         invite_member(business_id=business.pk, email="b@example.com", role="staff", now=tomorrow)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_businesses_may_invite_a_person_who_opens_both_links_at_once(monkeypatch):
+    invitations = [
+        invite_member(
+            business_id=make_business().pk, email="ann@example.com", role="staff", now=NOW
+        )
+        for _ in range(2)
+    ]
+    both_create = threading.Barrier(2)
+    create_user = User.objects.create_user
+
+    def create_user_late(*args, **kwargs):
+        with suppress(threading.BrokenBarrierError):  # only one gets here
+            both_create.wait(timeout=0.5)
+        return create_user(*args, **kwargs)
+
+    monkeypatch.setattr(User.objects, "create_user", create_user_late)
+
+    def accept(invitation):
+        try:
+            accept_with_new_login(invitation_id=invitation.pk, password="long-enough-9", now=NOW)
+        except LoginRequired:
+            return "login required"
+        finally:
+            connection.close()
+        return "joined"
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(accept, invitations)) == ["joined", "login required"]
 
 
 class TestAccept:

@@ -13,6 +13,7 @@ from kaivox.businesses.auth.scopes import ALL_SCOPES
 from kaivox.businesses.members import end_membership, set_membership
 from kaivox.businesses.models import ApiKey, AuditEntry, Business, Membership
 from kaivox.businesses.operations import (
+    KeyAlreadyExpired,
     KeyAlreadyRevoked,
     SandboxExists,
     change_api_key,
@@ -235,6 +236,14 @@ class TestRotateApiKey:
 
         with pytest.raises(KeyAlreadyRevoked):
             rotate_api_key(key_id=key.pk, now=NOW)
+
+    def test_rejects_an_expired_key(self, key):
+        """The new one would have its expiry, and be expired from the beginning."""
+        ApiKey.objects.update(expires_at=NOW)
+
+        with pytest.raises(KeyAlreadyExpired):
+            rotate_api_key(key_id=key.pk, now=NOW)
+        assert ApiKey.objects.count() == 1
 
     @pytest.mark.parametrize("grace", (timedelta(days=8), timedelta(seconds=-1)))
     def test_rejects_a_grace_outside_0_to_7_days(self, key, grace):

@@ -62,6 +62,12 @@ class TestCallPages:
         assert shown.count("call/" + str(call.pk) + "/change") == 1
         assert "1 call" in shown
 
+    def test_search_for_zeros_finds_numbers_that_end_with_them(self, browser, business):
+        make_call(business, from_number="+919876500000")
+        make_call(business, from_number="+919876543210")
+        shown = browser.get(page("call_changelist"), {"q": "00000"}).content.decode()
+        assert "1 call" in shown
+
     def test_one_shows_the_conversation_and_its_links(self, browser, business):
         customer = make_customer(business, name="Asha Rao")
         appointment = make_appointment(business, customer=customer)

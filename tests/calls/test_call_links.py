@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -12,11 +14,13 @@ from django.utils import timezone
 
 from appointments.call_links import notify_call
 from appointments.models import Appointment
+from appointments.operations import cancel_appointment
 from calls.call_report import CallReport
 from calls.links import forget_awaited_links
 from calls.models import AwaitedLink, Call
 from calls.operations import ingest_call
 from kaivox.db.transactions import write_transaction
+from tests.appointments.faults import at_statement
 from tests.factories import (
     make_appointment,
     make_business,
@@ -249,4 +253,42 @@ class TestAtOnce:
             appointment.refresh_from_db()
             call = Call.objects.get(provider_call_id=theirs)
             assert (call.appointment_id, appointment.call_id) == (appointment.pk, call.pk)
+        assert not AwaitedLink.objects.exists()
+
+    def test_a_cancellation_and_the_report_of_its_call_wait_for_each_other(self):
+        """Both change the appointment: the call books it and cancels it before its first report."""
+        if connection.vendor == "sqlite":
+            pytest.skip("SQLite has one writer at a time")
+        business = make_business()
+        appointment = make_appointment(business)
+        with write_transaction():
+            notify_call("booked", appointment, "CA-1")
+        has_locked = threading.Event()
+
+        def await_report():
+            has_locked.set()
+            time.sleep(0.5)
+
+        def cancel():
+            with at_statement("SELECT pg_advisory_xact_lock(", before=await_report):
+                cancel_appointment(
+                    business=business,
+                    appointment_id=appointment.pk,
+                    call_id="CA-1",
+                    now=timezone.now(),
+                )
+
+        def report():
+            assert has_locked.wait(10)
+            arrive(business, CallReport(provider_call_id="CA-1", status="in_progress"))
+
+        def run(act):
+            try:
+                act()
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(run, (cancel, report)))
+        assert Call.objects.get().appointment_id == appointment.pk
         assert not AwaitedLink.objects.exists()

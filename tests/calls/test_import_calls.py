@@ -7,9 +7,12 @@ import sys
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 
+from calls.management.commands import import_calls
 from calls.models import Call
 from customers.models import Customer
+from kaivox.errors import Unavailable
 from tests.calls.providers import sample
 from webhooks.models import Event
 
@@ -45,6 +48,15 @@ class TestImportCalls:
         said = capsys.readouterr()
         assert re.findall(r"line (\d+): ", said.err) == ["4", "6", "7"]
         assert set(Call.objects.values_list("provider", flat=True)) == {"kaivox", "twilio"}
+
+    @pytest.mark.parametrize("error", (OperationalError("no connection"), Unavailable()))
+    def test_stops_where_the_database_is_unavailable(self, business, file, monkeypatch, error):
+        def ingest_call(**_):
+            raise error
+
+        monkeypatch.setattr(f"{import_calls.__name__}.ingest_call", ingest_call)
+        with pytest.raises(CommandError, match="unavailable at line 1"):
+            call_command("import_calls", str(file), business=business.slug)
 
     @pytest.mark.parametrize("provider", (None, ""))
     def test_an_empty_provider_is_left_out(self, business, tmp_path, provider):

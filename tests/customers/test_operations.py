@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from appointments.operations import (
@@ -331,6 +332,17 @@ class TestRefreshSegments:
         by_hand.refresh_from_db()
         assert by_hand.segment == "vip"
         assert operations.refresh_segments(now=NOW) == 0
+
+    def test_is_committed_in_batches(self, business):
+        """So that a booking does not wait until the customers of all businesses are updated."""
+        Customer.objects.bulk_create(
+            Customer(business=business, name="Asha", phone=f"+9198{number:08}", segment="active")
+            for number in range(1_001)
+        )
+        with CaptureQueriesContext(connection) as captured:
+            assert operations.refresh_segments(now=NOW) == 1_001
+        transactions = [query for query in captured if query["sql"].startswith("SAVEPOINT")]
+        assert len(transactions) == 2
 
     def test_is_called_by_a_task(self, business):
         customer = make_customer(business, segment="active")

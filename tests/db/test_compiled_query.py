@@ -51,3 +51,9 @@ class TestInstances:
         prepared = CompiledQuery(build)
         assert prepared.first(business_id=business.pk, row_id=10**6) is None
         assert prepared.rows(business_id=business.pk, row_id=10**6) == []
+
+    def test_are_found_in_whatever_order_the_values_are_passed(self, business):
+        prepared = CompiledQuery(build)
+        row = factories.make_customer(business, pk=business.pk + 1)
+        assert prepared.first(business_id=business.pk, row_id=row.pk) == row
+        assert prepared.first(row_id=row.pk, business_id=business.pk) == row

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 import pytest
+from django.utils import timezone
 
 from kaivox.errors import NotFound
 from services.models import Service
 from staff import operations
-from staff.models import Break, Closure, DateOverride, TimeOff, WorkingHours
+from staff.models import Break, Closure, TimeOff, WorkingHours
 from staff.operations import ImpossibleHours
+from staff.schedule_rows import replace_weekly
 from tests import factories
 
 
@@ -19,16 +21,36 @@ def person(business):
     return factories.make_staff(business)
 
 
-class TestSetWeeklyHours:
+def set_week(person, hours, breaks=()) -> None:
+    with operations.schedule_change(business_id=person.business_id, staff_id=person.pk):
+        replace_weekly(WorkingHours, person, hours)
+        replace_weekly(Break, person, breaks)
+
+
+def offer(person, services) -> None:
+    operations.update_staff(
+        business=person.business,
+        staff_id=person.pk,
+        changes={"services": services},
+        now=timezone.now(),
+    )
+
+
+class TestScheduleChange:
+    def test_of_another_business_is_not_found(self, person, other_business):
+        change = operations.schedule_change(business_id=other_business.pk, staff_id=person.pk)
+        with pytest.raises(NotFound), change:
+            pytest.fail("The context must not be entered.")
+
     def test_replaces_hours_and_breaks(self, person):
-        operations.set_weekly_hours(staff=person, hours=[(0, 540, 1020)], breaks=[(0, 720, 780)])
+        set_week(person, [(0, 540, 1020)], [(0, 720, 780)])
         rows = WorkingHours.objects.values_list("weekday", "start_minute", "end_minute")
         assert list(rows) == [(0, 540, 1020)]
         assert Break.objects.count() == 1
 
     def test_counts_as_a_change_of_the_person(self, person):
         before = person.updated_at
-        operations.set_weekly_hours(staff=person, hours=[])
+        set_week(person, [])
         person.refresh_from_db()
         assert person.updated_at > before
 
@@ -41,16 +63,16 @@ class TestSetWeeklyHours:
     )
     def test_rejects_contradictions_and_changes_nothing(self, person, hours, breaks, words):
         with pytest.raises(ImpossibleHours, match=words):
-            operations.set_weekly_hours(staff=person, hours=hours, breaks=breaks)
+            set_week(person, hours, breaks)
         assert WorkingHours.objects.count() == 7
 
 
 class TestCopyWeekday:
     def test_copies_hours_and_breaks_to_other_days_and_leaves_the_rest(self, person):
-        operations.set_weekly_hours(
-            staff=person,
-            hours=[(0, 540, 720), (0, 780, 1020), (1, 600, 660), (4, 480, 600)],
-            breaks=[(0, 600, 615), (1, 610, 620)],
+        set_week(
+            person,
+            [(0, 540, 720), (0, 780, 1020), (1, 600, 660), (4, 480, 600)],
+            [(0, 600, 615), (1, 610, 620)],
         )
         operations.copy_weekday(staff=person, source=0, targets=[0, 1, 2])
         columns = ("weekday", "start_minute", "end_minute")
@@ -60,26 +82,9 @@ class TestCopyWeekday:
         assert set(person.breaks.values_list(*columns)) == {(day, 600, 615) for day in range(3)}
 
     def test_of_a_day_off_makes_days_off(self, person):
-        operations.set_weekly_hours(staff=person, hours=[(0, 540, 720)])
+        set_week(person, [(0, 540, 720)])
         operations.copy_weekday(staff=person, source=6, targets=[0])
         assert not person.working_hours.exists()
-
-
-class TestSetHoursOn:
-    DAY = date(2026, 3, 2)
-
-    def test_replaces_the_hours_of_that_date(self, person):
-        operations.set_hours_on(staff=person, day=self.DAY, windows=[(600, 720), (780, 840)])
-        operations.set_hours_on(staff=person, day=self.DAY, windows=[(600, 720)])
-        assert DateOverride.objects.get().start_minute == 600
-
-    def test_without_windows_is_a_day_off(self, person):
-        operations.set_hours_on(staff=person, day=self.DAY, windows=[])
-        assert DateOverride.objects.get().start_minute is None
-
-    def test_rejects_windows_that_overlap(self, person):
-        with pytest.raises(ImpossibleHours, match="overlap"):
-            operations.set_hours_on(staff=person, day=self.DAY, windows=[(600, 720), (700, 840)])
 
 
 class TestTimeOff:
@@ -97,28 +102,21 @@ class TestTimeOff:
         assert list(caught.value.errors) == ["end_time"]
 
 
-class TestOfferServices:
+class TestServices:
     def test_replaces_them(self, person):
         services = [factories.make_service(person.business) for _ in range(2)]
-        operations.offer_services(staff=person, services=services)
-        operations.offer_services(staff=person, services=services[:1])
+        offer(person, services)
+        offer(person, services[:1])
         assert list(person.services.all()) == services[:1]
 
     def test_moves_updated_at_of_the_services_that_change(self, person):
         unchanged, removed, added = (factories.make_service(person.business) for _ in range(3))
-        operations.offer_services(staff=person, services=[unchanged, removed])
+        offer(person, [unchanged, removed])
         before = dict(Service.objects.values_list("pk", "updated_at"))
-        operations.offer_services(staff=person, services=[unchanged, added])
+        offer(person, [unchanged, added])
         after = dict(Service.objects.values_list("pk", "updated_at"))
         moved = {pk for pk in after if after[pk] > before[pk]}
         assert moved == {removed.pk, added.pk}
-
-
-class TestScheduleChange:
-    def test_of_another_business_is_not_found(self, person, other_business):
-        change = operations.schedule_change(business_id=other_business.pk, staff_id=person.pk)
-        with pytest.raises(NotFound), change:
-            pytest.fail("The context must not be entered.")
 
 
 class TestClosures:

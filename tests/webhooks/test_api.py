@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from kaivox.api.fields import format_instant
+from kaivox.businesses.models import AuditEntry
 from tests.factories import make_endpoint, make_event
 from tests.webhooks.receivers import Reply
 from webhooks.event_types import EVENT_TYPES
@@ -30,6 +31,13 @@ class TestCreate:
         assert created["event_types"] == ["*"]
         shown = client.get(response["Location"]).json()["data"]
         assert shown == {name: value for name, value in created.items() if name != "secret"}
+
+    def test_one_that_is_registered_switched_off_is_never_on(self, client, receiver):
+        response = client.post("/api/v1/webhooks", {"url": receiver.url, "is_active": False})
+        created = response.json()["data"]
+        assert (created["is_active"], created["disabled_reason"]) == (False, "paused")
+        actions = AuditEntry.objects.filter(action__startswith="webhook.")
+        assert list(actions.values_list("action", flat=True)) == ["webhook.added"]
 
     def test_reads_missed_call_as_call_missed(self, client, receiver):
         body = {"url": receiver.url, "event_types": ["missed_call", "call.completed"]}

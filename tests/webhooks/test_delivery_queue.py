@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import pytest
@@ -12,6 +14,7 @@ from django.db import connection
 from django.utils import timezone
 
 from kaivox.db.transactions import write_transaction
+from tests.appointments.faults import at_statement
 from tests.factories import make_business, make_endpoint, make_event
 from webhooks.delivery_queue import (
     MAX_LOST_ATTEMPTS,
@@ -182,6 +185,24 @@ class TestRecordResults:
         outcomes = Attempt.objects.order_by("number").values_list("outcome", flat=True)
         assert list(outcomes) == ["worker_lost", "succeeded"]
 
+    def test_is_ignored_after_its_lease_beside_the_one_that_holds_it(self, business, endpoint):
+        make_event(business, now=NOW)
+        (lost,) = claim_due(limit=1, now=NOW)
+        release_expired_leases(now=later(minutes=2))
+        (mine,) = claim_due(limit=1, now=later(minutes=2))
+        record_results([(lost, FAILED), (mine, OK)], now=later(minutes=2))
+        outcomes = Attempt.objects.order_by("number").values_list("outcome", flat=True)
+        assert list(outcomes) == ["worker_lost", "succeeded"]
+
+    def test_a_success_beside_a_failure_leaves_one_failure(self, business, endpoint):
+        Endpoint.objects.update(exhausted_in_a_row=3, failing_since=later(days=-1))
+        for _ in range(2):
+            make_event(business, now=NOW)
+        claims = claim_due(limit=2, now=NOW)
+        record_results(list(zip(claims, (FAILED, OK), strict=True)), now=NOW)
+        endpoint.refresh_from_db()
+        assert (endpoint.exhausted_in_a_row, endpoint.failing_since) == (0, NOW)
+
     def test_a_manual_attempt_changes_no_schedule(self, business, endpoint):
         from webhooks.operations import redeliver
 
@@ -271,6 +292,34 @@ class TestConcurrency:
         for thread in threads:
             thread.join(30)
         assert sum(claimed) == 2
+
+    def test_workers_whose_endpoints_fail_and_recover_wait_for_each_other(self, business):
+        one, other = (make_endpoint(business, failing_since=NOW) for _ in range(2))
+        for _ in range(2):
+            make_event(business, now=NOW)
+        claims = {endpoint.pk: [] for endpoint in (one, other)}
+        for claim in claim_due(limit=4, now=NOW):
+            claims[claim.endpoint_id].append(claim)
+        both_wrote = threading.Barrier(2)
+
+        def await_other():
+            with suppress(threading.BrokenBarrierError):  # the other one waits for a lock
+                both_wrote.wait(timeout=0.5)
+
+        def record(recovered, failing):
+            results = [(claims[recovered.pk].pop(), OK), (claims[failing.pk].pop(), FAILED)]
+            try:
+                with at_statement('UPDATE "webhooks_endpoint"', after=await_other):
+                    record_results(results, now=NOW)
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(record, (one, other), (other, one)))
+        assert Counter(Delivery.objects.values_list("status", flat=True)) == {
+            "succeeded": 2,
+            "pending": 2,
+        }
 
     def test_waits_for_the_locks_of_a_concurrent_claim(self, receiver, business):
         """Locks last for milliseconds: a dispatcher that exited would miss everything due after them."""

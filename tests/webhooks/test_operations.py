@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from kaivox.errors import Invalid, PreconditionFailed
+from kaivox.errors import Invalid, NotFound, PreconditionFailed
 from tests.factories import make_business, make_endpoint, make_event
 from webhooks import operations
 from webhooks.models import Delivery, Endpoint, Event
@@ -195,6 +195,22 @@ class TestRejections:
             )
         with pytest.raises(PreconditionFailed):
             operations.delete_endpoint(endpoint=endpoint, expected=seen, now=NOW)
+
+    @pytest.mark.parametrize(
+        "change",
+        (
+            lambda **row: operations.update_endpoint(**row, is_active=True),
+            operations.rotate_secret,
+            operations.delete_endpoint,
+        ),
+    )
+    def test_no_change_of_one_that_another_request_has_deleted(self, business, change):
+        endpoint = make_endpoint(business)
+        operations.delete_endpoint(endpoint=Endpoint.objects.get(), now=NOW)
+        with pytest.raises(NotFound):
+            change(endpoint=endpoint, now=NOW)
+        endpoint.refresh_from_db()
+        assert (endpoint.secret, endpoint.is_active) == ("", False)
 
 
 class TestReplay:

@@ -18,9 +18,9 @@ from calls.models import MAX_PROVIDER, Provider
 from calls.operations import ingest_call
 from calls.providers.incoming import Incoming
 from calls.providers.kaivox import report_of
-from kaivox.api.exceptions import is_outage
 from kaivox.businesses.management.businesses import business_with_slug
 from kaivox.businesses.models import Business
+from kaivox.db.outages import OUTAGES
 
 _WIDTH = 30
 _PROVIDER = re.compile(rf"[a-z0-9_-]{{1,{MAX_PROVIDER}}}", re.ASCII)
@@ -56,10 +56,9 @@ class Command(BaseCommand):
                 continue
             try:
                 _import_line(business, line)
-            except Exception as error:
-                if is_outage(error):
-                    raise CommandError(f"The database is unavailable at line {number}.") from error
-                # An error in one line, of whatever kind, does not stop the others.
+            except OUTAGES as error:
+                raise CommandError(f"The database is unavailable at line {number}.") from error
+            except Exception as error:  # noqa: BLE001 - no error in one line stops the others
                 skipped += 1
                 reason = (
                     error

@@ -107,10 +107,10 @@ def _day(day: date, with_year: bool) -> str:
 
 
 def _clock(clock: time) -> str:
-    if clock.hour < 12:
-        part = "de la mañana"
+    if clock.hour == 0 or clock.hour >= 20:
+        part = "de la noche"
     else:
-        part = "de la tarde" if clock.hour < 20 else "de la noche"
+        part = "de la mañana" if clock.hour < 12 else "de la tarde"
     hour = clock.hour % 12 or 12
     return f"{hour}:{clock.minute:02} {part}" if clock.minute else f"{hour} {part}"
 

@@ -13,7 +13,7 @@ from kaivox.agents.speech import LONGEST, say, say_choices, speakable, spoken_pr
 from kaivox.agents.tools.definition import Tool
 from kaivox.agents.tools.lookup import find_service
 from services.models import Service
-from staff.intervals import merged, without
+from staff.intervals import intersection, merged, without
 from staff.models import StaffMember
 
 _MOST_SERVICES: Final = 50
@@ -89,13 +89,11 @@ def _open_today(context: ToolContext) -> list[Any]:
     today = context.today
     roster = AvailabilityLoader(context.business, people, today, today)
     agendas = roster.hours(today, today).values()
-    day = [roster.days.bounds(today)]
     windows = merged(window for agenda in agendas for window in agenda.windows)
     closed = next(iter(agendas)).closed
-    outside = without(day, without(windows, closed))
+    open_today = intersection([roster.days.bounds(today)], without(windows, closed))
     return [
-        tuple(datetime.fromtimestamp(edge, context.zone) for edge in span)
-        for span in without(day, outside)
+        tuple(datetime.fromtimestamp(edge, context.zone) for edge in span) for span in open_today
     ]
 
 

@@ -15,9 +15,8 @@ Run = Callable[[ToolContext, Arguments], ToolResult]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """`description` is written for a model. `scopes` are all required; one may name alternatives:
-    `a:read|b:read`. `output` are the properties of the result beside `status` and `say`. A tool
-    that is not `read_only` runs once per tool-call id."""
+    """`description` is written for a model. `scopes` are all required. `output` are the properties of
+    the result beside `status` and `say`. A tool that is not `read_only` runs once per tool-call id."""
 
     name: str
     title: str

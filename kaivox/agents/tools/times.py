@@ -245,7 +245,7 @@ FIND_TIMES: Final = Tool(
         Argument("party_size", "People; default 1", kind="integer"),
     ],
     output={"times": {"type": "array"}, "next_available": {"type": "object"}},
-    scopes=["slots:read|appointments:read"],
+    scopes=["slots:read"],
     read_only=True,
     run=find_times,
 )

@@ -20,6 +20,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_otp.util import random_hex
 
 from kaivox.db.encrypted_fields import EncryptedTextField
+from kaivox.db.transactions import advisory_lock, atomic_write
 
 if TYPE_CHECKING:  # django-otp has no types
 
@@ -73,6 +74,16 @@ class AuthenticatorDevice(_BaseDevice):
     def bin_key(self) -> bytes:
         """The seed. Raises DecryptionError."""
         return bytes.fromhex(str(self.seed))
+
+
+@atomic_write
+def device_to_set_up(user: Any) -> AuthenticatorDevice:
+    """The authenticator app that `user` has not confirmed yet: the same one on every page that is open."""
+    advisory_lock("authenticator", user.pk)
+    device, _ = AuthenticatorDevice.objects.get_or_create(
+        user=user, confirmed=False, defaults={"name": "Authenticator app"}
+    )
+    return device
 
 
 def new_recovery_codes(user: Any) -> list[str]:

@@ -21,8 +21,7 @@ from django.utils.safestring import SafeString
 
 from appointments.models import Appointment
 from appointments.outside_hours import outside_hours
-from calls.models import Call, ProviderMessage
-from calls.models import CallStatus as CallStatus
+from calls.models import Call, CallStatus, ProviderMessage
 from kaivox.admin.base import roles_of
 from kaivox.admin.charts import Bar, bar_chart
 from kaivox.admin.columns import local_time

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -32,49 +33,52 @@ def calendar(request: HttpRequest) -> HttpResponse:
         "business": business,
     }
     if business is not None:
-        everyone = list(
-            StaffMember.objects.for_business(business).active().order_by("name", "pk")[:MAX_STAFF]
-        )
-        person = _chosen(everyone, request.GET.get("staff"))
-        if not request.GET.get("staff"):
-            person = None
-        now = timezone.now().astimezone(business.zone)
-        today = now.date()
-        day = _day(request.GET.get("day")) if person is None else None
-        shown = day or _day(request.GET.get("week")) or today
-        monday = shown - timedelta(days=shown.weekday())
-        week = week_of(
-            business, [person] if person else everyone, monday, with_alone=person is None
-        )
-        may_book = now if _may_book(request, business) else None
-        if person is not None:
-            grid = columns_of_person(week, today, may_book)
-        elif day is not None:
-            grid = columns_of_day(week, day, may_book)
-        else:
-            grid = columns_of_week(week, today, may_book)
-        context |= {
-            "everyone": everyone,
-            "person": person,
-            "today": today,
-            "monday": monday,
-            "before": monday - timedelta(days=7),
-            "after": monday + timedelta(days=7),
-            "last_day": monday + timedelta(days=6),
-            "week": week,
-            "hours": range(week.first_hour, week.last_hour),
-            "shown_day": day,
-            "day_before": day - timedelta(days=1) if day else None,
-            "day_after": day + timedelta(days=1) if day else None,
-            "grid": grid,
-            "may_book": may_book,
-            "stale": BusyCalendar.objects.for_business(business)
-            .filter(staff__in=[person] if person else everyone, failing_since__isnull=False)
-            .select_related("staff")
-            .defer("ics_url")
-            .order_by("staff__name", "pk")[:_MAX_STALE],
-        }
+        context |= _week_context(request, business)
     return TemplateResponse(request, "pages/week_calendar.html", context)
+
+
+def _week_context(request: HttpRequest, business: Business) -> dict[str, Any]:
+    active = StaffMember.objects.for_business(business).active()
+    everyone = list(active.order_by("name", "pk")[:MAX_STAFF])
+    wanted = request.GET.get("staff")
+    person = _chosen(everyone, wanted) if wanted else None
+    shown_staff = [person] if person else everyone
+    now = timezone.now().astimezone(business.zone)
+    day = _day(request.GET.get("day")) if person is None else None
+    shown = day or _day(request.GET.get("week")) or now.date()
+    monday = shown - timedelta(days=shown.weekday())
+    week = week_of(business, shown_staff, monday, with_alone=person is None)
+    may_book = now if _may_book(request, business) else None
+    if person is not None:
+        grid = columns_of_person(week, now.date(), may_book)
+    elif day is not None:
+        grid = columns_of_day(week, day, may_book)
+    else:
+        grid = columns_of_week(week, now.date(), may_book)
+    return {
+        "everyone": everyone,
+        "person": person,
+        "today": now.date(),
+        "monday": monday,
+        "before": monday - timedelta(days=7),
+        "after": monday + timedelta(days=7),
+        "last_day": monday + timedelta(days=6),
+        "week": week,
+        "hours": range(week.first_hour, week.last_hour),
+        "shown_day": day,
+        "day_before": day - timedelta(days=1) if day else None,
+        "day_after": day + timedelta(days=1) if day else None,
+        "grid": grid,
+        "may_book": may_book,
+        "stale": _failing_calendars(business, shown_staff),
+    }
+
+
+def _failing_calendars(business: Business, people: list[StaffMember]) -> QuerySet[BusyCalendar]:
+    """Calendars elsewhere of `people` that cannot be read: what they block may be out of date."""
+    failing = BusyCalendar.objects.for_business(business).filter(failing_since__isnull=False)
+    rows = failing.filter(staff__in=people).select_related("staff").defer("ics_url")
+    return rows.order_by("staff__name", "pk")[:_MAX_STALE]
 
 
 def _businesses(request: HttpRequest) -> list[Business]:

@@ -30,7 +30,6 @@ from kaivox.pages.openapi_forms import form_field
 from kaivox.pages.openapi_reader import Operation, operations, operations_at
 
 MANY_BUSINESSES: Final = 500
-_PAGES: Final = ("page", "per_page", "cursor", "ordering")
 
 
 class BrowsableRenderer(BrowsableAPIRenderer):

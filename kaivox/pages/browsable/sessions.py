@@ -8,6 +8,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from kaivox.api.request_context import context_of
+from kaivox.api.values import parse_id
 from kaivox.businesses.auth.session_keys import forget_key, sign_in_with_key
 from kaivox.businesses.models import Business
 from ratelimits.middleware import too_many_bad_keys
@@ -36,14 +37,12 @@ def drop_key(request: HttpRequest) -> HttpResponse:
 @require_POST
 def act_as(request: HttpRequest) -> HttpResponse:
     """Chooses the business of this session; ignored unless the user is a member of it."""
-    chosen = request.POST.get("business", "")
-    rows = Business.objects.all()
-    if not getattr(request.user, "is_superuser", False):
+    chosen = parse_id(request.POST.get("business", ""))
+    rows = Business.objects.filter(pk=chosen or 0)
+    if not request.user.is_superuser:
         rows = rows.filter(memberships__user_id=request.user.pk or 0)
-    if chosen.isascii() and chosen.isdigit() and len(chosen) < 19:
-        found = rows.filter(pk=int(chosen)).first()
-        if found is not None and request.user.is_authenticated:
-            request.session["acting_business_id"] = found.pk
+    if rows.exists():
+        request.session["acting_business_id"] = chosen
     return back(request, "/api/v1/")
 
 

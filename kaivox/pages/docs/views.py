@@ -112,9 +112,8 @@ def _entry(operation: Operation, today: date) -> dict[str, Any]:
 
 @require_safe
 def docs_index(request: HttpRequest) -> HttpResponse:
-    found = articles()
-    sections = {name: list(members) for name, members in groupby(found, lambda item: item.section)}
-    return render(request, "pages/docs/index.html", {"place": "docs", "sections": sections})
+    context = {"place": "docs", "sections": _sections(articles())}
+    return render(request, "pages/docs/index.html", context)
 
 
 @require_safe
@@ -130,11 +129,14 @@ def doc(request: HttpRequest, slug: str) -> HttpResponse:
         "toc": toc,
         "previous": everything[at - 1] if at else None,
         "next": everything[at + 1] if at + 1 < len(everything) else None,
-        "sections": {
-            name: list(members) for name, members in groupby(everything, lambda item: item.section)
-        },
+        "sections": _sections(everything),
     }
     return render(request, "pages/docs/article.html", context)
+
+
+def _sections(found: list[Article]) -> dict[str, list[Article]]:
+    """`found`, in reading order, by section."""
+    return {name: list(members) for name, members in groupby(found, lambda item: item.section)}
 
 
 @require_safe

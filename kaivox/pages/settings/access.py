@@ -20,7 +20,7 @@ from django.views.decorators.cache import never_cache
 from kaivox.admin.base import DEVELOPERS, EVERYONE, WRITERS
 from kaivox.api.values import parse_id
 from kaivox.businesses.models import Business, Membership, Role
-from kaivox.errors import DomainError
+from kaivox.errors import DomainError, NotFound
 from kaivox.pages.browsable.renderer import businesses_of
 
 Page = Callable[..., HttpResponse]
@@ -69,7 +69,10 @@ def member_page(*, roles: Collection[str] = EVERYONE) -> Callable[[Page], Page]:
                 return render(request, "pages/settings/no_business.html", {"place": "settings"})
             if member.role not in roles:
                 raise PermissionDenied
-            return view(request, member, *args, **kwargs)
+            try:
+                return view(request, member, *args, **kwargs)
+            except NotFound as error:  # deleted since the view found it
+                raise Http404 from error
 
         return guarded
 
@@ -121,8 +124,7 @@ def run(
     try:
         operation(timezone.now())
     except DomainError as error:
-        texts = [text for field in error.errors.values() for text in field]
-        messages.error(request, " ".join(texts) or error.message)
+        messages.error(request, " ".join(error.texts))
     else:
         messages.success(request, message)
     return then

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from django import forms
+from django.utils import timezone
 
 from kaivox.admin.row_fields import LinesField
 from kaivox.businesses.auth.scopes import ALL_SCOPES, KNOWN_SCOPES
@@ -13,6 +15,8 @@ from kaivox.businesses.models import Role
 from kaivox.businesses.setting_rules import LONGEST_REMINDER_HOURS
 from kaivox.errors import DomainError
 from webhooks.admin_forms import EventTypesField, HeadersField, RulesForm
+
+Result = TypeVar("Result")
 
 # What each role may do, as the members page says it.
 ROLES: Final = (
@@ -95,12 +99,17 @@ class EndpointForm(RulesForm):
     headers = HeadersField()
 
 
-def show_error(error: DomainError, form: forms.Form) -> None:
-    """Adds `error` to the fields that it names, else to the form as a whole."""
-    shown = False
-    for field, texts in error.errors.items():
-        if field in form.fields:
+def submit(form: forms.Form, operation: Callable[[datetime], Result]) -> Result | None:
+    """What `operation(now)` returns, where `form` was sent and is valid. None where nothing was done: an
+    error of the operation is then shown in the form, at the fields that it names."""
+    if not form.is_valid():  # neither is one that was not sent
+        return None
+    try:
+        return operation(timezone.now())
+    except DomainError as error:
+        named = {field: texts for field, texts in error.errors.items() if field in form.fields}
+        for field, texts in named.items():
             form.add_error(field, forms.ValidationError(texts))
-            shown = True
-    if not shown:
-        form.add_error(None, error.message)
+        if not named:
+            form.add_error(None, error.message)
+        return None

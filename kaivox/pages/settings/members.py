@@ -18,7 +18,7 @@ from kaivox.businesses import members as operations
 from kaivox.businesses.models import Invitation, Membership
 from kaivox.errors import DomainError
 from kaivox.pages.settings.access import Member, find_or_404, member_page, page, run
-from kaivox.pages.settings.forms import InvitationForm, RoleForm, show_error
+from kaivox.pages.settings.forms import InvitationForm, RoleForm, submit
 
 _BACKEND = "ratelimits.logins.PasswordBackend"
 
@@ -27,19 +27,15 @@ _BACKEND = "ratelimits.logins.PasswordBackend"
 def members(request: HttpRequest, member: Member) -> HttpResponse:
     """Lists members and open invitations. POST invites a person."""
     form = InvitationForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            invited = operations.invite_member(
-                business_id=member.business.pk,
-                actor=member.user,
-                now=timezone.now(),
-                **form.cleaned_data,
-            )
-        except DomainError as error:
-            show_error(error, form)
-        else:
-            messages.success(request, f"{invited.email} is invited by e-mail.")
-            return redirect("settings-members")
+    invited = submit(
+        form,
+        lambda now: operations.invite_member(
+            business_id=member.business.pk, actor=member.user, now=now, **form.cleaned_data
+        ),
+    )
+    if invited is not None:
+        messages.success(request, f"{invited.email} is invited by e-mail.")
+        return redirect("settings-members")
     rows = Membership.objects.filter(business=member.business).select_related("user")
     return page(
         request,

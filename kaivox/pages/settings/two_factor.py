@@ -23,7 +23,12 @@ from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from qrcode.image.svg import SvgPathImage
 
 from kaivox.admin.base import person
-from kaivox.businesses.auth.devices import AuthenticatorDevice, new_recovery_codes, verify_code
+from kaivox.businesses.auth.devices import (
+    AuthenticatorDevice,
+    device_to_set_up,
+    new_recovery_codes,
+    verify_code,
+)
 from kaivox.businesses.auth.second_factor import record_two_factor_change
 from kaivox.db.encrypted_fields import DecryptionError
 
@@ -60,9 +65,7 @@ def _ask(request: HttpRequest) -> HttpResponse:
 
 
 def _set_up(request: HttpRequest) -> HttpResponse:
-    device, _ = AuthenticatorDevice.objects.get_or_create(
-        user=person(request), confirmed=False, defaults={"name": "Authenticator app"}
-    )
+    device = device_to_set_up(person(request))
     if request.method == "POST":
         if device.verify_token(_code_in(request).replace(" ", "")):
             device.confirmed = True

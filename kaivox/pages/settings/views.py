@@ -16,9 +16,8 @@ from kaivox.admin.base import DEVELOPERS, OWNERS
 from kaivox.businesses import operations as businesses
 from kaivox.businesses.models import ApiKey, Business
 from kaivox.businesses.operations import IssuedKey
-from kaivox.errors import DomainError
 from kaivox.pages.settings.access import Member, find_or_404, member_page, page, run
-from kaivox.pages.settings.forms import KeyForm, ReminderForm, RotateKeyForm, show_error
+from kaivox.pages.settings.forms import KeyForm, ReminderForm, RotateKeyForm, submit
 from kaivox.pages.settings.request_log import error_groups
 from kaivox.pages.settings.usage import usage_chart
 from webhooks.models import Endpoint
@@ -47,18 +46,14 @@ def overview(request: HttpRequest, member: Member) -> HttpResponse:
 def keys(request: HttpRequest, member: Member) -> HttpResponse:
     """Lists the keys. POST issues one, whose secret is only in this response."""
     form = KeyForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            issued = businesses.issue_api_key(
-                business_id=member.business.pk,
-                actor=member.user,
-                now=timezone.now(),
-                **form.values(),
-            )
-        except DomainError as error:
-            show_error(error, form)
-        else:
-            return _key_page(request, member, issued)
+    issued = submit(
+        form,
+        lambda now: businesses.issue_api_key(
+            business_id=member.business.pk, actor=member.user, now=now, **form.values()
+        ),
+    )
+    if issued is not None:
+        return _key_page(request, member, issued)
     now = timezone.now()
     rows = ApiKey.objects.for_business(member.business).order_by("-created_at", "-pk")[:200]
     listed = [(key, key.is_revoked(now), key.is_expired(now)) for key in rows]
@@ -79,18 +74,14 @@ def rotate_key(request: HttpRequest, member: Member, pk: str) -> HttpResponse:
     """Asks how long the old key stays active. POST issues the new one, which is only in this response."""
     key = find_or_404(ApiKey.objects.for_business(member.business), pk)
     form = RotateKeyForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            issued = businesses.rotate_api_key(
-                key_id=key.pk,
-                grace=form.cleaned_data["grace"],
-                actor=member.user,
-                now=timezone.now(),
-            )
-        except DomainError as error:
-            show_error(error, form)
-        else:
-            return _key_page(request, member, issued)
+    issued = submit(
+        form,
+        lambda now: businesses.rotate_api_key(
+            key_id=key.pk, grace=form.cleaned_data["grace"], actor=member.user, now=now
+        ),
+    )
+    if issued is not None:
+        return _key_page(request, member, issued)
     return page(request, member, "rotate_key", section="keys", key=key, form=form)
 
 

@@ -21,7 +21,7 @@ from kaivox.admin.base import DEVELOPERS, WRITERS
 from kaivox.errors import DomainError
 from kaivox.pages.browsable import json_html
 from kaivox.pages.settings.access import Member, find_or_404, member_page, page, run
-from kaivox.pages.settings.forms import EndpointForm, show_error
+from kaivox.pages.settings.forms import EndpointForm, submit
 from webhooks import operations as webhooks
 from webhooks.admin_forms import ReplayForm, RotateSecretForm, TestEventForm, initial_rules
 from webhooks.custom_headers import masked_headers_of
@@ -41,21 +41,16 @@ _ALL: Final = "all"
 def endpoints(request: HttpRequest, member: Member) -> HttpResponse:
     """Lists the endpoints. POST adds one, whose secret is only in this response."""
     form = EndpointForm(request.POST or None)
-    if request.method == "POST":
-        if not member.is_developer:
-            raise PermissionDenied
-        if form.is_valid():
-            try:
-                added = webhooks.register_endpoint(
-                    business=member.business,
-                    actor=member.user,
-                    now=timezone.now(),
-                    **form.cleaned_data,
-                )
-            except DomainError as error:
-                show_error(error, form)
-            else:
-                return _secret(request, member, added)
+    if request.method == "POST" and not member.is_developer:
+        raise PermissionDenied
+    added = submit(
+        form,
+        lambda now: webhooks.register_endpoint(
+            business=member.business, actor=member.user, now=now, **form.cleaned_data
+        ),
+    )
+    if added is not None:
+        return _secret(request, member, added)
     rows = (
         Endpoint.objects.for_business(member.business).not_deleted().order_by("-created_at", "-pk")
     )
@@ -86,24 +81,23 @@ def endpoint(request: HttpRequest, member: Member, pk: str) -> HttpResponse:
 def edit_endpoint(request: HttpRequest, member: Member, pk: str) -> HttpResponse:
     """Changes URL, description, events, headers and the rules of delivery."""
     row = _endpoint(member, pk)
-    saved = {
+    present = {
         "url": row.url,
         "description": row.description,
         "event_types": row.event_types,
         "headers": masked_headers_of(row) or {},
         **initial_rules(row),
     }
-    form = EndpointForm(request.POST or None, initial=saved)
-    if request.method == "POST" and form.is_valid():
-        try:
-            webhooks.update_endpoint(
-                endpoint=row, now=timezone.now(), actor=member.user, **form.cleaned_data
-            )
-        except DomainError as error:
-            show_error(error, form)
-        else:
-            messages.success(request, "The endpoint is saved. Events are sent so from now on.")
-            return redirect("settings-endpoint", pk=row.pk)
+    form = EndpointForm(request.POST or None, initial=present)
+    saved = submit(
+        form,
+        lambda now: webhooks.update_endpoint(
+            endpoint=row, now=now, actor=member.user, **form.cleaned_data
+        ),
+    )
+    if saved is not None:
+        messages.success(request, "The endpoint is saved. Events are sent so from now on.")
+        return redirect("settings-endpoint", pk=row.pk)
     return page(request, member, "edit_endpoint", section="webhooks", endpoint=row, form=form)
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from importlib import import_module
 
 import pytest
 from django.apps import apps
+from django.db import connection
 from django_otp.oath import totp
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from kaivox.businesses.auth.devices import new_recovery_codes, verify_code
+from kaivox.businesses.auth.devices import device_to_set_up, new_recovery_codes, verify_code
 from kaivox.businesses.models import AuthenticatorDevice
+from tests.appointments.faults import at_statement
 from tests.factories import make_user
 
 
@@ -22,6 +27,27 @@ def user(db):
 
 def code_of(device) -> str:
     return f"{totp(device.bin_key, step=device.step, t0=device.t0):06}"
+
+
+class TestDeviceToSetUp:
+    @pytest.mark.django_db(transaction=True)
+    def test_is_one_for_two_pages_that_are_opened_at_once(self):
+        user = make_user()
+        both_look = threading.Barrier(2)
+
+        def found_late():
+            with suppress(threading.BrokenBarrierError):  # the other one waits for its turn
+                both_look.wait(timeout=0.5)
+
+        def open_page(_):
+            try:
+                with at_statement("INSERT", before=found_late, times=2):
+                    return device_to_set_up(user).pk
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(2) as pool:
+            assert len(set(pool.map(open_page, range(2)))) == 1
 
 
 class TestVerifyCode:

@@ -11,10 +11,12 @@ from django.utils import timezone
 from kaivox.businesses.members import invite_member
 from kaivox.businesses.models import ApiKey, Invitation, Membership
 from kaivox.businesses.models import AuditEntry as Audit
+from kaivox.pages.settings import access
 from ratelimits.models import DailyUsage
 from tests import factories
 from tests.request_log.test_operations import make_entry
 from webhooks.models import Delivery, Endpoint
+from webhooks.operations import delete_endpoint
 
 pytestmark = pytest.mark.once_in_production
 
@@ -184,6 +186,21 @@ class TestWebhooks:
             assert str(endpoint.is_active).lower() == value
         owner.post(f"{path}/delete")
         assert owner.get(path).status_code == 404
+
+    @pytest.mark.parametrize("action", ("rotate", "delete"))
+    def test_one_that_another_request_deletes_is_not_found(
+        self, business, owner, monkeypatch, action
+    ):
+        endpoint = factories.make_endpoint(business)
+
+        def find_and_delete(rows, pk):
+            found = access.find_or_404(rows, pk)
+            delete_endpoint(endpoint=found, now=timezone.now())
+            return found
+
+        monkeypatch.setattr("kaivox.pages.settings.webhooks.find_or_404", find_and_delete)
+        path = f"/settings/webhooks/{endpoint.pk}/{action}"
+        assert owner.post(path, {"grace": "0"}).status_code == 404
 
     def test_edits_one(self, business, owner, settings):
         settings.WEBHOOK_ALLOW_PRIVATE, settings.WEBHOOK_HTTPS_ONLY = True, False

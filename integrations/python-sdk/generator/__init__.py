@@ -1,0 +1,1 @@
+"""Makes the source of `kaivox._generated`: a module for each module that it makes."""
