@@ -181,6 +181,9 @@ class Appointment(BusinessOwned):
                 condition=~Q(status=AppointmentStatus.CANCELLED),
             ),
             models.Index(
+                "business", "call_id", name="appointment_call", condition=Q(call_id__isnull=False)
+            ),
+            models.Index(
                 "business",
                 "series",
                 "start_time",

@@ -368,6 +368,7 @@ class ToolCall(BusinessOwned):
                 fields=["business", "provider_call_id", "created_at"], name="tool_call_of_call"
             ),
             models.Index(fields=["business", "created_at", "id"], name="tool_call_created"),
+            models.Index(fields=["created_at"], name="tool_call_age"),
         ]
 
     def __str__(self) -> str:

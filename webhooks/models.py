@@ -209,7 +209,13 @@ class Event(BusinessOwned):
         indexes = [
             models.Index("business", F("occurred_at").desc(), name="event_business"),
             models.Index("business", "object_id", name="event_object"),
-            models.Index(fields=["business", "created_at", "id"], name="event_feed"),
+            # Covers the total of `GET /events`, also of one type.
+            models.Index(
+                fields=["business", "created_at", "id"],
+                include=["type"],
+                condition=Q(is_test=False),
+                name="event_shown",
+            ),
             models.Index("occurred_at", name="event_age"),
         ]
         constraints = [
@@ -346,7 +352,15 @@ class Attempt(models.Model):
     objects = BusinessQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index("endpoint", F("started_at").desc(), name="attempt_endpoint")]
+        indexes = [
+            models.Index("endpoint", F("started_at").desc(), name="attempt_endpoint"),
+            models.Index(
+                "endpoint",
+                F("started_at").desc(),
+                condition=~Q(outcome__in=("in_flight", "succeeded")),
+                name="attempt_failed",
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["delivery", "number"], name="attempt_numbered_once")
         ]

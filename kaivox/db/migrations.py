@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from django.contrib.postgres.operations import AddIndexConcurrently
+from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
 from django.db import connections, transaction
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations import AddConstraint, AddIndex, AlterField, RunPython
+from django.db.migrations import AddConstraint, AddIndex, AlterField, RemoveIndex, RunPython
+from django.db.migrations.operations.base import Operation
 from django.db.models import Model
 
 _BATCH = 500
@@ -23,20 +24,33 @@ Code = Callable[[Any, BaseDatabaseSchemaEditor], None]
 class AddIndexOnline(AddIndexConcurrently):
     """AddIndex without blocking writers: CONCURRENTLY on PostgreSQL, as ever on SQLite."""
 
-    def _plain(self, schema_editor: Any) -> bool:
-        return bool(schema_editor.connection.vendor != "postgresql")
-
     def database_forwards(
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
     ) -> None:
-        forwards = AddIndex if self._plain(schema_editor) else AddIndexConcurrently
-        forwards.database_forwards(self, app_label, schema_editor, from_state, to_state)
+        operation = _operation_for(schema_editor, AddIndex, AddIndexConcurrently)
+        operation.database_forwards(self, app_label, schema_editor, from_state, to_state)
 
     def database_backwards(
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
     ) -> None:
-        backwards = AddIndex if self._plain(schema_editor) else AddIndexConcurrently
-        backwards.database_backwards(self, app_label, schema_editor, from_state, to_state)
+        operation = _operation_for(schema_editor, AddIndex, AddIndexConcurrently)
+        operation.database_backwards(self, app_label, schema_editor, from_state, to_state)
+
+
+class RemoveIndexOnline(RemoveIndexConcurrently):
+    """RemoveIndex without blocking writers, as AddIndexOnline."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        operation = _operation_for(schema_editor, RemoveIndex, RemoveIndexConcurrently)
+        operation.database_forwards(self, app_label, schema_editor, from_state, to_state)
+
+    def database_backwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        operation = _operation_for(schema_editor, RemoveIndex, RemoveIndexConcurrently)
+        operation.database_backwards(self, app_label, schema_editor, from_state, to_state)
 
 
 class DropNotNull(AlterField):
@@ -196,6 +210,12 @@ def update_texts(rows: Sequence[Model], columns: Sequence[str]) -> None:
                 f"UPDATE {table} SET {assigned} WHERE {key} = %s",  # noqa: S608 - names of ours
                 list(zip(*texts, [row.pk for row in rows], strict=True)),
             )
+
+
+def _operation_for(
+    editor: BaseDatabaseSchemaEditor, plain: type[Operation], concurrent: type[Operation]
+) -> Any:
+    return concurrent if editor.connection.vendor == "postgresql" else plain
 
 
 def _plain_indexes(editor: BaseDatabaseSchemaEditor, table: str, column: str) -> list[str]:
