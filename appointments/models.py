@@ -166,7 +166,14 @@ class Appointment(BusinessOwned):
 
     class Meta:
         indexes = [
-            models.Index("business", "start_time", "id", name="appointment_start"),
+            # Covers the totals of lists with the common filters.
+            models.Index(
+                "business",
+                "start_time",
+                "id",
+                include=["status", "service", "staff"],
+                name="appointment_listed",
+            ),
             models.Index("business", "created_at", "id", name="appointment_created"),
             models.Index("business", "updated_at", "id", name="appointment_updated"),
             models.Index("business", "customer", "start_time", name="appointment_customer"),

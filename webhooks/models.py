@@ -271,8 +271,13 @@ class Delivery(BusinessOwned):
     class Meta:
         verbose_name_plural = "deliveries"
         indexes = [
+            # Covers the totals of lists with their filters.
             models.Index(
-                "business", F("created_at").desc(), F("id").desc(), name="delivery_business"
+                "business",
+                F("created_at").desc(),
+                F("id").desc(),
+                include=["status", "endpoint"],
+                name="delivery_listed",
             ),
             models.Index(
                 "endpoint", F("created_at").desc(), F("id").desc(), name="delivery_endpoint"

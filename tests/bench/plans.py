@@ -6,7 +6,7 @@
 Requests are sent to every route that reads, with its filters, to those that book, and each periodic task runs
 once; the statements that they execute are then run by EXPLAIN ANALYZE and rolled back. Prints the forty that
 take longest, and the indexes of growing tables that another index makes redundant. Fails where a statement takes
-over 100 ms in each of three runs.
+over 100 ms in each of three runs, or over a second if it is a nightly task's, which reads whole tables.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any, Final
 
 import django
+from celery.schedules import crontab
 
 os.environ |= {
     "DJANGO_SETTINGS_MODULE": "kaivox.settings",
@@ -43,6 +45,7 @@ from tests.test_isolation import IN_PATH, IN_QUERY  # noqa: E402
 
 ROWS: Final = 1_000_000
 MAX_MS: Final = 100
+NIGHTLY_MAX_MS: Final = 1_000
 _SHOWN: Final = 40
 _RUNS: Final = 3
 # Indexes whose columns are the first ones of another index of the table, without a condition of their own.
@@ -71,6 +74,10 @@ class Statement:
     origin: str
     milliseconds: float = 0.0
 
+    @property
+    def limit(self) -> int:
+        return NIGHTLY_MAX_MS if self.origin in _nightly_tasks() else MAX_MS
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -88,12 +95,21 @@ def main() -> int:
     )
     for one in statements[:_SHOWN]:
         print(f"{one.milliseconds:8.1f}  {one.origin:55}  {one.sql[:90]}")
-    slow = [one for one in statements if one.milliseconds > MAX_MS]
+    slow = [one for one in statements if one.milliseconds > one.limit]
     for one in slow:
-        print(f"\nOver {MAX_MS} ms: {one.origin}\n{one.sql}\n{one.parameters}")
+        print(f"\nOver {one.limit} ms: {one.origin}\n{one.sql}\n{one.parameters}")
     for small, large in redundant:
         print(f"Redundant: {small}, because of {large}")
     return 1 if slow else 0
+
+
+@cache
+def _nightly_tasks() -> set[str]:
+    return {
+        str(entry["task"])
+        for entry in BEAT_SCHEDULE.values()
+        if isinstance(entry["schedule"], crontab) and len(entry["schedule"].hour) == 1
+    }
 
 
 # --- Collecting ----------------------------------------------------------------------------------
@@ -205,7 +221,7 @@ def _fastest(statement: Statement) -> float:
     best = float("inf")
     for _ in range(_RUNS):
         best = min(best, _explain(statement))
-        if best <= MAX_MS:
+        if best <= statement.limit:
             break
     return best
 

@@ -1,4 +1,4 @@
-"""Counts events, and finds the last failed attempt of an endpoint, in an index alone."""
+"""Counts events and deliveries, and finds the last failed attempt of an endpoint, in an index alone."""
 
 from django.db import migrations, models
 
@@ -21,6 +21,17 @@ class Migration(migrations.Migration):
             ),
         ),
         RemoveIndexOnline("event", "event_feed"),
+        AddIndexOnline(
+            "delivery",
+            models.Index(
+                models.F("business"),
+                models.OrderBy(models.F("created_at"), descending=True),
+                models.OrderBy(models.F("id"), descending=True),
+                include=["status", "endpoint"],
+                name="delivery_listed",
+            ),
+        ),
+        RemoveIndexOnline("delivery", "delivery_business"),
         AddIndexOnline(
             "attempt",
             models.Index(
