@@ -20,7 +20,7 @@ def released() -> dict[str, str]:
 
 def present() -> dict[str, str]:
     """SHA-256 by path, of every migration of the application."""
-    apps = (path for path in ROOT.glob("*/") if path.name[0] != "." and path.name != "tests")
+    apps = (init.parent for init in ROOT.glob("*/__init__.py") if init.parent.name != "tests")
     files = (path for app in apps for path in app.glob("**/migrations/[0-9]*.py"))
     return {
         str(path.relative_to(ROOT)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
