@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from appointments.models import Hold
+from appointments.models import Hold, HoldQuerySet
 from appointments.reservations import (
     BookingRequest,
     ReservedSlot,
@@ -62,10 +62,8 @@ def place_hold(
     """
 
     def write(slot: ReservedSlot) -> Hold:
-        holds = Hold.objects.for_business(business)
-        # Nothing depends on this; it limits the size of the table.
-        own = holds.for_staff(slot.staff.pk) if slot.staff else holds.without_staff()
-        own.filter(expires_at__lte=now - _RETENTION).delete()
+        holds: HoldQuerySet = Hold.objects.for_business(business)
+        _delete_old(holds.for_staff(slot.staff.pk) if slot.staff else holds.without_staff(), now)
         if created_by_key is not None:
             # Two requests of one key for two members of staff hold different row locks.
             advisory_lock("open holds", created_by_key.pk)
@@ -77,6 +75,15 @@ def place_hold(
 
     request = BookingRequest(business, service, staff, start, now, party_size=party_size)
     return reserve_slot(request, write)
+
+
+def _delete_old(holds: HoldQuerySet, now: datetime) -> None:
+    """Nothing depends on this; it limits the size of the table. So it waits for no one: those that
+    another transaction deletes are left to it."""
+    old = holds.filter(expires_at__lte=now - _RETENTION)
+    ids = list(old.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True))
+    if ids:
+        Hold.objects.filter(pk__in=ids).delete()
 
 
 def new_hold(

@@ -1,6 +1,6 @@
 """Operations on appointments, called by the API, the admin, voice agents and imports alike.
 
-Locks are acquired in one order, so that no two operations deadlock: staff by id, appointment, customer.
+Locks are acquired in one order, so that no two operations deadlock: see docs/decisions/0041.
 """
 
 from __future__ import annotations

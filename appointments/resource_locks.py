@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -51,6 +51,15 @@ def lock_without_staff(service: Service) -> None:
 def lock_all_resources(service: Service) -> list[Resource]:
     """All active resources of the required kinds, locked by id, waiting."""
     return _read(_LOCKED_RESOURCES, service)
+
+
+def lock_resources_of(services: Iterable[Service]) -> None:
+    """Locks all active resources of the kinds that any of `services`, of one business, requires: by id,
+    waiting. Service by service their order would be another."""
+    with_kinds = [service for service in services if service.resource_kinds]
+    if with_kinds:
+        kinds = sorted({kind for service in with_kinds for kind in service.resource_kinds})
+        _LOCKED_RESOURCES.rows(business_id=with_kinds[0].business_id, kinds=tuple(kinds))
 
 
 def _lock_first_free(

@@ -240,6 +240,8 @@ def update_endpoint(
         locked = _locked(endpoint)
         if expected is not None and locked.updated_at != expected:
             raise PreconditionFailed
+        if url is not None and "url" not in changes and url != locked.url:
+            changes["url"] = checked_url(url)  # changed since `endpoint` was read
         before = {name: getattr(locked, name) for name in (*changes, "is_active")}
         shown_before = masked_headers_of(locked)
         if headers is not None:

@@ -35,7 +35,7 @@ from appointments.reservations import (
     reject_needless,
     translate_database_errors,
 )
-from appointments.resource_locks import lock_without_staff
+from appointments.resource_locks import lock_resources_of, lock_without_staff
 from appointments.slots import key_of
 from appointments.status_transitions import check_transition
 from customers.models import Customer
@@ -155,9 +155,12 @@ def lock_staff(
         yield
 
 
-def lock_capped_days(business: Business, planned: Iterable[tuple[Service, datetime]]) -> None:
-    """Locks the days of services with a daily cap, after their staff, in one order: see
-    `lock_capped_day`."""
+def lock_days_and_resources(
+    business: Business, planned: Iterable[tuple[Service, datetime]]
+) -> None:
+    """Locks what bookings of these services at these starts lock after their staff and before their
+    appointments: days with a daily cap (`lock_capped_day`), then resources."""
+    planned = list(planned)
     capped = {
         (service.pk, start.astimezone(business.zone).date())
         for service, start in planned
@@ -165,6 +168,7 @@ def lock_capped_days(business: Business, planned: Iterable[tuple[Service, dateti
     }
     for service_id, day in sorted(capped):
         lock_capped_day(service_id, day)
+    lock_resources_of(service for service, _ in planned)
 
 
 def lock_appointments(

@@ -18,7 +18,7 @@ from appointments.groups.operations import (
     book_all,
     cancel_all,
     lock_appointments,
-    lock_capped_days,
+    lock_days_and_resources,
     lock_staff,
     move_all,
     performer_of,
@@ -70,7 +70,7 @@ def book_series(request: SeriesRequest, details: AppointmentDetails) -> Appointm
         try:
             with lock_staff(request.business, [(request.service, plan.staff)]):
                 starts = ((one.service, one.start) for one in plan.occurrences if one.start)
-                lock_capped_days(request.business, starts)
+                lock_days_and_resources(request.business, starts)
                 plan = plan_series(replace(request, staff=plan.staff), locks_resources=True)
                 if plan.clashes:
                     raise SeriesClashes(plan.occurrences)
@@ -195,11 +195,14 @@ def _move(
     business = rows[0].business
     needed = {(one.service, performer_of(one, staff)) for one in rows}
     with lock_staff(business, needed, also={one.staff_id for one in rows}):
+        planned = _shifted(rows, start, shift, staff)
+        lock_days_and_resources(
+            business, ((one.service, one.start) for one in planned if one.start)
+        )
         locked = lock_appointments(_among(business, rows), seen)
         if {one.slot_state() for one in locked} != {one.slot_state() for one in rows}:
             raise ConcurrentChange
         occurrences = _shifted(locked, start, shift, staff)
-        lock_capped_days(business, ((one.service, one.start) for one in occurrences if one.start))
         services = {service for service, _ in needed}
         availability = LoadedAvailability(
             business,

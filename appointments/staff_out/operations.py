@@ -7,7 +7,7 @@ event. A preview is the same transaction, rolled back, so it cannot differ from 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,7 +17,8 @@ from typing import Final
 
 from appointments.availability_queries import Exclusions
 from appointments.capacity_queries import PartyTooLarge
-from appointments.models import LONGEST_BUSY, Appointment, AppointmentStatus
+from appointments.groups.operations import lock_appointments, lock_days_and_resources
+from appointments.models import LONGEST_BUSY, Appointment, AppointmentQuerySet, AppointmentStatus
 from appointments.operations import cancel_appointment, reschedule_appointment
 from appointments.reservations import (
     BookingRequest,
@@ -31,6 +32,7 @@ from appointments.reservations import (
     translate_database_errors,
 )
 from appointments.slots import Slot, coming_slots
+from customers.models import Customer
 from kaivox.businesses.models import Business
 from kaivox.db.transactions import write_transaction
 from kaivox.errors import DomainError, Invalid, NotFound
@@ -82,6 +84,9 @@ class Outcome:
     alternatives: Sequence[Slot] = ()
 
 
+_REASSIGN: Final = Choice(Action.REASSIGN)
+
+
 class _Preview(Exception):
     """Rolls a preview back."""
 
@@ -112,16 +117,16 @@ def take_staff_out(
     if end <= now:
         raise Invalid(errors={"end_time": ["This time is in the past."]})
     outcomes: list[Outcome] = []
+    chosen = choices or {}
     with suppress(_Preview), translate_database_errors(), write_transaction():
-        _lock_everyone(business)
+        everyone = _lock_everyone(business)
         staff = StaffMember.objects.for_business(business).filter(pk=staff_id).first()
         if staff is None:
             raise NotFound
-        appointments = _appointments_in(staff, start, end, now)
-        chosen = choices or {}
+        appointments = _lock_appointments(business, _to_come(staff, start, end, now), chosen)
         _reject_unknown(chosen, appointments)
         add_time_off(staff=staff, start=start, end=end, reason=reason)
-        done = [_apply(one, chosen.get(one.pk), now) for one in appointments]
+        done = [_apply(one, chosen.get(one.pk), everyone, now) for one in appointments]
         # Once everyone else has their times.
         outcomes = list(map(_Alternatives(business, now).add_to, done))
         if dry_run:
@@ -129,17 +134,17 @@ def take_staff_out(
     return outcomes
 
 
-def _lock_everyone(business: Business) -> None:
+def _lock_everyone(business: Business) -> set[int]:
     # Locks all staff, by id: reassignments lock colleagues in any order, and two people who go out at
     # once would wait for each other.
     rows = StaffMember.objects.for_business(business).order_by("pk").locked()
-    list(rows.values_list("pk", flat=True))
+    return set(rows.values_list("pk", flat=True))
 
 
-def _appointments_in(
+def _to_come(
     staff: StaffMember, start: datetime, end: datetime, now: datetime
-) -> list[Appointment]:
-    rows = (
+) -> AppointmentQuerySet:
+    rows: AppointmentQuerySet = (
         Appointment.objects.for_business(staff.business_id)
         .for_staff(staff.pk)
         .filter(status=AppointmentStatus.SCHEDULED)
@@ -147,13 +152,40 @@ def _appointments_in(
         .starting_between(max(now, start - LONGEST_BUSY), end)
         .filter(end_time__gt=start)
     )
-    # Locks them before any customer, in the order of all operations.
-    rows = rows.with_related().select_for_update(no_key=True, of=("self",))
-    found = list(rows.order_by("start_time", "pk")[: MAX_APPOINTMENTS + 1])
+    return rows
+
+
+def _lock_appointments(
+    business: Business, rows: AppointmentQuerySet, choices: Mapping[int, Choice]
+) -> list[Appointment]:
+    """`rows`, by start, locked with all that their moves lock, in the order of all operations: the move
+    of one appointment would otherwise wait for a day or a resource while others are locked."""
+    found = list(rows.with_related().order_by("start_time", "pk")[: MAX_APPOINTMENTS + 1])
     if len(found) > MAX_APPOINTMENTS:
         message = f"There are more than {MAX_APPOINTMENTS} appointments. Choose a shorter period."
         raise Invalid(message, errors={"end_time": [message]})
-    return found
+    moves = [(one, choices.get(one.pk, _REASSIGN)) for one in found]
+    lock_days_and_resources(
+        business,
+        (
+            (one.service, choice.start or one.start_time)
+            for one, choice in moves
+            if choice.action in (Action.REASSIGN, Action.MOVE)
+        ),
+    )
+    # While the staff are locked none is added; one may have been cancelled.
+    locked = lock_appointments(rows)
+    # A reassignment changes nothing of the customer.
+    customers = {
+        one.customer_id for one, choice in moves if choice.action in (Action.MOVE, Action.CANCEL)
+    }
+    list(
+        Customer.objects.filter(pk__in=customers)
+        .order_by("pk")
+        .select_for_update(no_key=True)
+        .values_list("pk", flat=True)
+    )
+    return locked
 
 
 def _reject_unknown(choices: Iterable[int], appointments: Sequence[Appointment]) -> None:
@@ -162,10 +194,12 @@ def _reject_unknown(choices: Iterable[int], appointments: Sequence[Appointment])
         raise Invalid(message, errors={"changes": [message]})
 
 
-def _apply(appointment: Appointment, choice: Choice | None, now: datetime) -> Outcome:
+def _apply(
+    appointment: Appointment, choice: Choice | None, everyone: Collection[int], now: datetime
+) -> Outcome:
     if choice is None:
         try:
-            moved = _move(appointment, Choice(Action.REASSIGN), now)
+            moved = _move(appointment, _REASSIGN, everyone, now)
         except _NOBODY:
             return Outcome(appointment, Action.LEAVE)
         return Outcome(moved, Action.REASSIGN)
@@ -180,14 +214,16 @@ def _apply(appointment: Appointment, choice: Choice | None, now: datetime) -> Ou
                 now=now,
             )
         else:
-            changed = _move(appointment, choice, now)
+            changed = _move(appointment, choice, everyone, now)
     except DomainError as error:
         error.meta["appointment_id"] = appointment.pk
         raise
     return Outcome(changed, choice.action)
 
 
-def _move(appointment: Appointment, choice: Choice, now: datetime) -> Appointment:
+def _move(
+    appointment: Appointment, choice: Choice, everyone: Collection[int], now: datetime
+) -> Appointment:
     business = appointment.business
     start = choice.start or appointment.start_time
     staff = choice.staff
@@ -203,7 +239,11 @@ def _move(appointment: Appointment, choice: Choice, now: datetime) -> Appointmen
             needs_notice=False,
             party_size=appointment.party_size,
         )
-        staff = StaffMember.objects.for_business(business).get(pk=free_staff(request)[0])
+        # Someone who was added since is not locked, and too late to be.
+        free = [one for one in free_staff(request) if one in everyone]
+        if not free:
+            raise SlotUnavailable
+        staff = StaffMember.objects.for_business(business).get(pk=free[0])
     return reschedule_appointment(
         business=business,
         appointment_id=appointment.pk,

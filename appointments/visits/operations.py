@@ -19,7 +19,7 @@ from appointments.groups.operations import (
     book_all,
     cancel_all,
     lock_appointments,
-    lock_capped_days,
+    lock_days_and_resources,
     lock_staff,
     move_all,
     performer_of,
@@ -128,7 +128,9 @@ def book_visit(request: VisitRequest, details: AppointmentDetails) -> Visit:
                     replace(part, staff=[one.staff])
                     for one, part in zip(planned, parts, strict=True)
                 ]
-                lock_capped_days(request.business, ((one.service, one.start) for one in planned))
+                lock_days_and_resources(
+                    request.business, ((one.service, one.start) for one in planned)
+                )
                 planned = _plan(
                     request.business, fixed, request.start, request.now, locks_resources=True
                 )
@@ -284,12 +286,14 @@ def _move(
     """Moves `rows`. Raises ConcurrentChange where, once they are locked, they are no longer these."""
     needed = [(one.service, performer_of(one, staff)) for one in rows]
     with lock_staff(visit.business, needed, also={one.staff_id for one in rows}):
+        services = [(part.service, part.offset) for part in parts_of(rows, staff)]
+        lock_days_and_resources(
+            visit.business, ((one, start + timedelta(seconds=after)) for one, after in services)
+        )
         locked = lock_appointments(_scheduled(visit), seen)
         if [one.slot_state() for one in locked] != [one.slot_state() for one in rows]:
             raise ConcurrentChange
         parts = parts_of(locked, staff)
-        starts = [start + timedelta(seconds=part.offset) for part in parts]
-        lock_capped_days(visit.business, zip((part.service for part in parts), starts, strict=True))
         planned = _plan(visit.business, parts, start, now, moved=locked, locks_resources=True)
         slots = _slots(visit.business, planned, now)
         moves = [Placement(one, slot) for one, slot in zip(locked, slots, strict=True)]

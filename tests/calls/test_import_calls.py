@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import errno
 import io
 import json
 import re
 import sys
+from types import SimpleNamespace
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -165,6 +167,25 @@ class TestImportCalls:
         shown = terminal.getvalue()
         assert re.findall(r"(\d+) %", shown)[-1] == "100"
         assert shown.endswith("] 100 %, line 7\n")
+
+    def test_an_error_of_the_terminal_is_none_of_the_file(self, business, file):
+        class Full(Terminal):
+            def write(self, text: str) -> int:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        with pytest.raises(OSError, match="No space left"):
+            call_command("import_calls", str(file), business=business.slug, stderr=Full())
+
+    def test_says_where_reading_fails(self, business, tmp_path, monkeypatch):
+        class Broken(io.BytesIO):
+            def readline(self, size=-1):
+                raise OSError(errno.EIO, "Input/output error")
+
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=Broken()))
+        with pytest.raises(CommandError, match=r"Standard input cannot be read: Input/output"):
+            call_command("import_calls", "-", business=business.slug)
+        with pytest.raises(CommandError, match="cannot be read: Is a directory"):
+            call_command("import_calls", str(tmp_path), business=business.slug)
 
     def test_says_what_is_not_there(self, business, tmp_path):
         with pytest.raises(CommandError, match="no business"):

@@ -185,6 +185,14 @@ class TestRejections:
         with pytest.raises(operations.EndpointDisabled):
             operations.replay(endpoint=off, since=NOW, now=NOW)
 
+    def test_the_url_is_compared_with_the_stored_one(self, business):
+        """Not with that of a row which another request has changed since."""
+        before = "https://hooks.example.com/before"
+        endpoint = make_endpoint(business, url=before)
+        Endpoint.objects.update(url="https://hooks.example.com/now")
+        changed = operations.update_endpoint(endpoint=endpoint, url=before, now=NOW)
+        assert changed.url == Endpoint.objects.get().url == before
+
     def test_no_lost_update(self, business):
         endpoint = make_endpoint(business)
         seen = endpoint.updated_at

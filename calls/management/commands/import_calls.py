@@ -6,7 +6,8 @@ import json
 import re
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -40,18 +41,18 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         business = business_with_slug(options["business"])
         if options["file"] == "-":
-            self._import(business, sys.stdin.buffer, size=0)
+            self._import(business, _lines("Standard input", sys.stdin.buffer), size=0)
             return
         path = Path(options["file"])
-        try:
-            with path.open("rb") as file:
-                self._import(business, file, size=path.stat().st_size)
-        except OSError as error:
-            raise CommandError(f"{path} cannot be read: {error.strerror}.") from error
+        with ExitStack() as stack:
+            with _reported(path):
+                file = stack.enter_context(path.open("rb"))
+                size = path.stat().st_size
+            self._import(business, _lines(path, file), size=size)
 
-    def _import(self, business: Business, file: BinaryIO, *, size: int) -> None:
+    def _import(self, business: Business, lines: Iterable[bytes], *, size: int) -> None:
         imported = skipped = 0
-        for number, line in self._with_progress(file, size):
+        for number, line in self._with_progress(lines, size):
             if not line.strip():
                 continue
             try:
@@ -73,10 +74,10 @@ class Command(BaseCommand):
             raise CommandError(summary)
         self.stdout.write(summary)
 
-    def _with_progress(self, file: BinaryIO, size: int) -> Iterator[tuple[int, bytes]]:
+    def _with_progress(self, lines: Iterable[bytes], size: int) -> Iterator[tuple[int, bytes]]:
         """Numbered lines; a bar on a terminal while they are read."""
         done, shown = 0, -1
-        for number, line in enumerate(file, start=1):
+        for number, line in enumerate(lines, start=1):
             yield number, line
             done += len(line)
             percent = 100 * done // size if size else 0
@@ -85,6 +86,26 @@ class Command(BaseCommand):
                 bar = "#" * (_WIDTH * percent // 100)
                 end = "\n" if percent == 100 else ""
                 self.stderr.write(f"\r[{bar:<{_WIDTH}}] {percent} %, line {number}", ending=end)
+
+
+@contextmanager
+def _reported(name: object) -> Iterator[None]:
+    """Raises CommandError where the file `name` cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        raise CommandError(f"{name} cannot be read: {error.strerror}.") from error
+
+
+def _lines(name: object, file: BinaryIO) -> Iterator[bytes]:
+    """The lines of `file`. Raises CommandError where it cannot be read; what fails between two of them
+    is no error of the file."""
+    while True:
+        with _reported(name):
+            line = file.readline()
+        if not line:
+            return
+        yield line
 
 
 def _import_line(business: Business, line: bytes) -> None:

@@ -6,6 +6,7 @@ process at a time, so that a busy database delays no request.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -44,7 +45,7 @@ class TrackKeyUsage:
 
     def _is_due(self, key: ApiKey) -> bool:
         interval: float = settings.KEY_USE_FLUSH_SECONDS
-        return time.monotonic() - self._recorded_at.get(key.pk, 0.0) >= interval
+        return time.monotonic() - self._recorded_at.get(key.pk, -math.inf) >= interval
 
     def _record(self, key: ApiKey, address: str) -> None:
         if not self._writing.acquire(blocking=False):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from kaivox.businesses.auth import last_used
 from kaivox.businesses.models import ApiKey
 from tests.factories import make_key
 
@@ -22,6 +25,14 @@ class TestLastUse:
 
         assert key.last_used_at is not None
         assert key.last_used_address == "203.0.113.9"
+
+    def test_is_written_in_the_first_minute_after_the_machine_has_started(
+        self, client_of, business, monkeypatch
+    ):
+        monkeypatch.setattr(last_used, "time", SimpleNamespace(monotonic=lambda: 5.0))
+        client_of(make_key(business)).get(URL)
+
+        assert ApiKey.objects.get().last_used_at is not None
 
     def test_costs_the_next_request_nothing(self, client_of, business, django_assert_num_queries):
         client = client_of(make_key(business))
