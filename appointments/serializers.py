@@ -155,6 +155,17 @@ class StartFields(WriteSerializer):
 
 
 party_size_field = partial(StrictIntegerField, min_value=1, max_value=MAX_CAPACITY, required=False)
+# The call of a booking, by either id; `with_call` reads them.
+call_id_field = partial(
+    IdField, required=False, allow_null=True, help_text="The call it is booked in."
+)
+provider_call_id_field = partial(
+    StrictCharField,
+    max_length=200,
+    required=False,
+    allow_null=True,
+    help_text="Instead: the voice provider's own id of the call, which may arrive later.",
+)
 
 
 class NewAppointment(StartFields):
@@ -182,13 +193,8 @@ class NewAppointment(StartFields):
     party_size = party_size_field(help_text="People who come; default: those of the hold, or 1.")
     notes = StrictCharField(max_length=5000, required=False, allow_blank=True)
     source = StrictCharField(max_length=40, required=False)  # type: ignore[assignment]
-    call_id = IdField(required=False, allow_null=True, help_text="The call it is booked in.")
-    provider_call_id = StrictCharField(
-        max_length=200,
-        required=False,
-        allow_null=True,
-        help_text="Instead: the voice provider's own id of the call, which may arrive later.",
-    )
+    call_id = call_id_field()
+    provider_call_id = provider_call_id_field()
     metadata = MetadataField(required=False)
 
     def needs_start(self, values: dict[str, Any]) -> bool:

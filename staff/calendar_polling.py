@@ -112,6 +112,7 @@ def store_response(*, calendar: BusyCalendar, found: Download, now: datetime) ->
         "etag": _validator(found, "ETag"),
         "last_modified": _validator(found, "Last-Modified"),
         "covers_until": window.end,
+        "computed_in": calendar.business.timezone,
     }
     try:
         text = essential_text(found.body, first=window.first, last=window.last)
@@ -182,8 +183,10 @@ def fetch_calendar(calendar: BusyCalendar, *, now: datetime) -> Download:
     except DecryptionError as error:
         return Download(problem=str(error.message))
     headers = {"Accept": "text/calendar, text/plain;q=0.9, */*;q=0.1"}
-    # Once a day the window moves past what is known, and the whole calendar is needed again.
-    if calendar.covers_until == _window_of(calendar, now).end:
+    # Once a day the window moves past what is known, and the whole calendar is needed again. So it is in
+    # another time zone, even one with the same offset at the window's end.
+    window_end = _window_of(calendar, now).end
+    if (calendar.covers_until, calendar.computed_in) == (window_end, calendar.business.timezone):
         if calendar.etag:
             headers["If-None-Match"] = calendar.etag
         if calendar.last_modified:

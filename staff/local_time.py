@@ -26,12 +26,24 @@ def is_skipped(zone: ZoneInfo, local: datetime) -> bool:
 def instant_of(zone: ZoneInfo, local: datetime) -> int:
     """Unix seconds of the naive local time `local`, by the two rules above."""
     first, second = _readings(zone, local)
-    return first if first <= second else _jump_between(zone, second, first)
+    return first if first <= second else change_between(zone, second, first)
 
 
 def local_date(zone: ZoneInfo, instant: int) -> date:
     """The local date at `instant` (Unix seconds)."""
     return datetime.fromtimestamp(instant, zone).date()
+
+
+def change_between(zone: ZoneInfo, before: int, after: int) -> int:
+    """The instant in (before, after] at which the offset changes."""
+    old = _offset(zone, before)
+    while after - before > 1:
+        middle = (before + after) // 2
+        if _offset(zone, middle) == old:
+            before = middle
+        else:
+            after = middle
+    return after
 
 
 class LocalDays:
@@ -84,18 +96,6 @@ def _readings(zone: ZoneInfo, local: datetime) -> tuple[int, int]:
     """`local` by the offset before and by the one after a change of the clocks; else equal."""
     aware = local.replace(tzinfo=zone)
     return int(aware.timestamp()), int(aware.replace(fold=1).timestamp())
-
-
-def _jump_between(zone: ZoneInfo, before: int, after: int) -> int:
-    """The instant in (before, after] at which the offset changes."""
-    old = _offset(zone, before)
-    while after - before > 1:
-        middle = (before + after) // 2
-        if _offset(zone, middle) == old:
-            before = middle
-        else:
-            after = middle
-    return after
 
 
 def _offset(zone: ZoneInfo, instant: int) -> timedelta | None:

@@ -309,6 +309,10 @@ class BusyCalendar(BusinessOwned):
     # SHA-256 of what the busy times were computed from, and until when they are known.
     digest = models.CharField(max_length=64, blank=True, editable=False)
     covers_until = models.DateTimeField(null=True, editable=False)
+    # The business's time zone then: all-day and floating events depend on it.
+    computed_in = models.CharField(
+        max_length=64, blank=True, default="", db_default="", editable=False
+    )
     busy_count = models.PositiveIntegerField(default=0, editable=False)
     last_read_at = models.DateTimeField(null=True, editable=False)
     # Since when every attempt failed, why the last one did, and how many did.

@@ -17,8 +17,10 @@ from django_otp.oath import TOTP
 from appointments.models import Appointment
 from calls.models import ProviderAccount
 from calls.privacy import erase_customer
+from kaivox.admin import audit
 from kaivox.admin.history import history_of
 from kaivox.api.fields import format_instant
+from kaivox.businesses.audit import record_audit
 from kaivox.businesses.models import ApiKey, AuditEntry, AuthenticatorDevice
 from kaivox.businesses.security_notices import send_security_notices
 from staff.calendar_feeds import open_feed
@@ -131,6 +133,33 @@ class TestExports:
         entry = AuditEntry.objects.latest("pk")
         assert (entry.action, entry.subject) == ("list.exported", f"audit.{format}")
         assert (entry.actor, entry.business, entry.changes) == (owner, business, {"filters": ["q"]})
+
+    @pytest.mark.parametrize("format", ("csv", "ndjson"))
+    def test_of_the_audit_has_every_entry_once(self, browser, business, format, monkeypatch):
+        monkeypatch.setattr(audit, "_CHUNK_SIZE", 2)
+        now = timezone.now()
+        for number in range(5):
+            record_audit(
+                business=business, actor=None, action="key.issued", subject=f"Key {number}", now=now
+            )
+        page = f"/admin/businesses/auditentry/export.{format}"
+        lines = browser.get(page).getvalue().decode().splitlines()
+        assert re.findall(r"Key (\d)", "".join(lines)) == ["4", "3", "2", "1", "0"]
+
+    def test_of_the_audit_are_two_at_a_time(self, browser, client, business):
+        factories.make_customer(business)
+        record_audit(
+            business=business, actor=None, action="key.issued", subject="x", now=timezone.now()
+        )
+        page = "/admin/businesses/auditentry/export.csv?q=issued"
+        open_ones = [browser.get(page), client.get("/api/v1/customers?format=csv")]
+        recorded = AuditEntry.objects.count()
+        third = browser.get(page, follow=True)
+        assert third.redirect_chain == [("/admin/businesses/auditentry/?q=issued", 302)]
+        assert "2 whole lists are being read already" in third.content.decode()
+        assert AuditEntry.objects.count() == recorded
+        assert [one.getvalue().count(b"\n") for one in open_ones] == [2, 2]
+        assert browser.get(page).getvalue()
 
 
 # Each write of the API, in an order in which all succeed; with the kind of object that it is about and

@@ -15,7 +15,7 @@ from kaivox.api.filters import (
     StrictFilterSet,
 )
 from webhooks.event_types import EVENT_TYPES, SPELLINGS
-from webhooks.long_polling import MAX_WAIT_SECONDS
+from webhooks.long_polling import MAX_WAIT_SECONDS, PER_BUSINESS, THREADS_PER_POLL
 from webhooks.models import DeliveryStatus
 
 
@@ -35,7 +35,9 @@ class WaitFilter(ParsedFilter):
         "default": 0,
     }
     description = (
-        "Long poll: where the page would be empty, wait up to so many seconds for an event."
+        "Long poll: where the page would be empty, wait up to so many seconds for an event. At most "
+        f"{PER_BUSINESS} requests of a business wait at a time, and one for every {THREADS_PER_POLL} threads of "
+        "a web process, of all businesses: one in all on an embedded server with the defaults."
     )
 
     def __init__(self) -> None:

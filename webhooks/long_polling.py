@@ -18,8 +18,10 @@ from kaivox.errors import TooManyRequests
 
 MAX_WAIT_SECONDS: Final = 20
 PER_BUSINESS: Final = 2
-# An eighth of the threads, and never the last one: with one thread nothing may wait.
-PER_PROCESS: Final = min(settings.WEB_THREADS - 1, max(1, settings.WEB_THREADS // 8))
+THREADS_PER_POLL: Final = 8
+# Never the last thread: with one nothing may wait. The embedded profile has one process of 8 threads, so
+# one request waits there, of all businesses.
+PER_PROCESS: Final = min(settings.WEB_THREADS - 1, max(1, settings.WEB_THREADS // THREADS_PER_POLL))
 # After a crash the lease of a waiting request expires; none waits for longer.
 _LEASE_SECONDS: Final = MAX_WAIT_SECONDS + 10
 _RETRY_AFTER_SECONDS: Final = 5

@@ -14,7 +14,13 @@ from appointments.groups.serializers import (
     call_renamed,
 )
 from appointments.models import Appointment
-from appointments.serializers import StartFields, party_size_field, with_call
+from appointments.serializers import (
+    StartFields,
+    call_id_field,
+    party_size_field,
+    provider_call_id_field,
+    with_call,
+)
 from appointments.series.plans import CLASH_REASONS
 from appointments.series.recurrence import MAX_INTERVAL, MAX_OCCURRENCES, Frequency, Recurrence
 from appointments.slot_serializers import SlotSerializer
@@ -163,13 +169,8 @@ class NewSeries(StartFields):
     )
     notes = StrictCharField(max_length=5000, required=False, allow_blank=True)
     source = StrictCharField(max_length=40, required=False)  # type: ignore[assignment]
-    call_id = IdField(required=False, allow_null=True, help_text="The call it is booked in.")
-    provider_call_id = StrictCharField(
-        max_length=200,
-        required=False,
-        allow_null=True,
-        help_text="Instead: the voice provider's own id of the call, which may arrive later.",
-    )
+    call_id = call_id_field()
+    provider_call_id = provider_call_id_field()
     metadata = MetadataField(required=False, help_text="Of each appointment.")
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,13 @@ from rest_framework import serializers
 
 from appointments.groups.models import Visit
 from appointments.groups.serializers import GroupSerializer, call_renamed
-from appointments.serializers import StartFields, party_size_field, with_call
+from appointments.serializers import (
+    StartFields,
+    call_id_field,
+    party_size_field,
+    provider_call_id_field,
+    with_call,
+)
 from appointments.slot_serializers import SlotQuery, SlotStaffSerializer
 from appointments.visits.plans import MAX_SERVICES
 from customers.models import Customer
@@ -154,13 +160,8 @@ class NewVisit(StartFields):
     party_size = party_size_field(help_text="People who come to each service; default 1.")
     notes = StrictCharField(max_length=5000, required=False, allow_blank=True)
     source = StrictCharField(max_length=40, required=False)  # type: ignore[assignment]
-    call_id = IdField(required=False, allow_null=True, help_text="The call it is booked in.")
-    provider_call_id = StrictCharField(
-        max_length=200,
-        required=False,
-        allow_null=True,
-        help_text="Instead: the voice provider's own id of the call, which may arrive later.",
-    )
+    call_id = call_id_field()
+    provider_call_id = provider_call_id_field()
     metadata = MetadataField(required=False, help_text="Of each appointment.")
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:

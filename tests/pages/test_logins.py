@@ -13,6 +13,7 @@ from django_otp.plugins.otp_static.models import StaticToken
 
 from kaivox.businesses.auth.devices import recovery_token
 from kaivox.businesses.models import AuthenticatorDevice
+from kaivox.pages.settings import two_factor
 from ratelimits import logins
 from ratelimits.middleware import MAX_FAILURES
 from tests import factories
@@ -88,6 +89,42 @@ class TestTwoFactorAuthentication:
         again = logged_in(user)
         again.post("/two-factor", {"code": recovery[0]})
         assert again.get("/settings/keys").status_code == 302
+
+    @pytest.mark.parametrize("session", ("same", "read before", "both read before"))
+    def test_that_is_set_up_twice_leads_to_new_recovery_codes(
+        self, business, two_factor_required, session, monkeypatch
+    ):
+        user = factories.make_user(business)
+        client, other = logged_in(user), logged_in(user)
+        client.get("/two-factor")
+        data = {"step": "set_up", "code": code_of(user)}
+        assert "Store these recovery codes" in client.post("/two-factor", data).content.decode()
+        stored = set(StaticToken.objects.values_list("token"))
+        if session == "both read before":
+            monkeypatch.setattr(two_factor, "user_has_device", lambda _: False)
+        second = (client if session == "same" else other).post("/two-factor", data)
+        monkeypatch.undo()
+        assert second["Location"] == "/two-factor?next=/two-factor"
+        client.cookies["messages"] = second.cookies["messages"].value
+        page = client.get(second["Location"]).content.decode()
+        assert "Two-factor authentication is on." in page
+        assert "Generate new recovery codes" in page
+        assert "not valid" not in page
+        assert set(StaticToken.objects.values_list("token")) == stored
+        assert AuthenticatorDevice.objects.count() == 1
+
+    def test_that_is_removed_twice_is_removed(self, verified):
+        client, user = verified
+        data = {"change": "remove", "code": code_of(user)}
+        pages = [client.post("/two-factor", data, follow=True).content.decode() for _ in range(2)]
+        assert ["is removed" in page for page in pages] == [True, True]
+        assert "not valid" not in pages[1]
+
+    def test_a_code_that_is_sent_twice_leads_on(self, verified):
+        client, user = verified
+        data = {"step": "ask", "code": code_of(user)}
+        response = client.post("/two-factor?next=/settings/keys", data)
+        assert response["Location"] == "/settings/keys"
 
     def test_is_asked_of_a_user_with_a_device_where_it_is_not_required(self, business):
         user = factories.make_user(business)

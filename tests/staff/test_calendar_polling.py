@@ -115,6 +115,17 @@ class TestPoll:
         assert "If-None-Match" not in receiver.requests[-1].headers
         assert status_of(client, busy) == ("current", 0, None)
 
+    def test_reads_again_in_another_time_zone_of_the_same_offset(self, busy, business, receiver):
+        body = calendar("DTSTART;VALUE=DATE:20270701\nDTEND;VALUE=DATE:20270702")
+        receiver.respond_with(Reply(body=body, headers={"ETag": '"2"'}))
+        starts = []
+        # The horizon ends in December, when both are at UTC+1; in July only Lagos is.
+        for zone in ("Europe/Berlin", "Africa/Lagos"):
+            type(business).objects.filter(pk=business.pk).update(timezone=zone, horizon_days=365)
+            starts.append(poll(busy).busy_times.get().start_time)
+        assert "If-None-Match" not in receiver.requests[-1].headers
+        assert starts == [datetime(2027, 6, 30, hour, tzinfo=UTC) for hour in (22, 23)]
+
     def test_reaches_to_the_longest_horizon(self, busy, service, receiver):
         receiver.respond_with(Reply(body=calendar(BUSY.replace("20261201", "20280601"))))
         assert poll(busy).busy_count == 0

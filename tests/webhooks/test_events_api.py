@@ -256,6 +256,20 @@ class TestWait:
                 one.__exit__(None, None, None)
         assert client.get(f"{URL}?wait=1").status_code == 200
 
+    def test_of_an_embedded_server_is_one_and_documented(self):
+        assert max(1, 8 // long_polling.THREADS_PER_POLL) == 1
+        places = {
+            "docs/webhooks.md": "one in all where KaiVox is embedded",
+            "docs/cli.md": "where KaiVox is embedded (`make up`) one in all",
+            "docs/errors.md": "one in all where KaiVox is embedded",
+            "docs/quotas.md": "one of all businesses where embedded",
+            "webhooks/filters.py": "one in all on an embedded server",
+        }
+        root = settings.BASE_DIR
+        assert [
+            path for path, text in places.items() if text not in (root / path).read_text()
+        ] == []
+
     def test_releases_what_it_holds_after_an_error(self, business):
         for _ in range(5):
             with pytest.raises(LookupError), waiting(business.pk):

@@ -13,7 +13,7 @@ import secrets
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.db import models, transaction
-from django_otp import devices_for_user
+from django_otp import devices_for_user, user_has_device
 from django_otp.models import Device, ThrottlingMixin, TimestampMixin
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -84,6 +84,26 @@ def device_to_set_up(user: Any) -> AuthenticatorDevice:
         user=user, confirmed=False, defaults={"name": "Authenticator app"}
     )
     return device
+
+
+class AlreadySetUp(Exception):
+    """The user has a confirmed device."""
+
+
+@atomic_write
+def confirm_device(user: Any, code: str) -> tuple[AuthenticatorDevice, list[str]] | None:
+    """Confirms the authenticator app that `user` sets up: the device and new recovery codes, or None where
+    `code` is not its own. Raises AlreadySetUp, so that of two requests only one makes recovery codes, and
+    DecryptionError."""
+    advisory_lock("authenticator", user.pk)
+    if user_has_device(user):
+        raise AlreadySetUp
+    device = device_to_set_up(user)
+    if not device.verify_token(code.replace(" ", "")):
+        return None
+    device.confirmed = True
+    device.save(update_fields=["confirmed"])
+    return device, new_recovery_codes(user)
 
 
 def new_recovery_codes(user: Any) -> list[str]:

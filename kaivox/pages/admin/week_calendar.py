@@ -1,14 +1,16 @@
 """Data of the admin's calendar: hours, closures, time off and appointments of people in a week.
 
-All times are local times of the business.
+All times are local times of the business. On days on which the clocks change, a block begins at the time
+that they show at its beginning, and ends at the latest that they show in it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from datetime import date, datetime, timedelta
+from typing import Final, Self
+from zoneinfo import ZoneInfo
 
 from django.db.models import Q
 
@@ -21,6 +23,7 @@ from appointments.slots import key_of
 from kaivox.businesses.models import Business
 from services.models import Service
 from staff.intervals import Range
+from staff.local_time import LocalDays, change_between
 from staff.models import CalendarBusyTime, StaffMember, TimeOff
 
 DAY_MINUTES: Final = 24 * 60
@@ -67,6 +70,8 @@ class Cell:
     # Appointments without staff are at the same time, each with its own resources.
     shares_time: bool = False
     blocks: list[Block] = field(default_factory=list)
+    # The hour that the clocks skip on this day, if any: nothing can be booked in it.
+    skipped: Block | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,7 @@ def week_of(
     days = [monday + timedelta(days=at) for at in range(7)]
     calendars, away = _staff_calendars(business, staff, days[0], days[-1])
     start, end = _bounds(business, days[0], days[-1])
+    local_days = [_LocalDay.of(LocalDays(business.zone), day) for day in days]
     people: list[StaffMember | None] = list(staff)
     services = Service.objects.for_business(business).filter(needs_staff=False)
     if with_alone and services:
@@ -108,13 +114,17 @@ def week_of(
         key = key_of(person)
         staff_calendar = calendars[key]
         cells = [Cell(day, shares_time=person is None) for day in days]
-        for cell in cells:
-            cell.open = _clip("open", staff_calendar.windows, cell.day, business)
-            cell.blocks = _clip("closed", staff_calendar.closed, cell.day, business, "Closed")
+        for cell, day in zip(cells, local_days, strict=True):
+            cell.skipped = day.skipped
+            cell.open = _clip("open", staff_calendar.windows, day)
+            cell.blocks = _clip("closed", staff_calendar.closed, day, "Closed")
             for reason, span in away.get(key, ()):
-                cell.blocks += _clip("away", [span], cell.day, business, reason or "Time off")
-        for appointment in appointments.get(key, ()):
-            _cell_of(appointment, cells, business, _IN_WORDS.get(outside.get(appointment.pk)))
+                cell.blocks += _clip("away", [span], day, reason or "Time off")
+            cell.blocks += [
+                _booked(row, day, _IN_WORDS.get(outside.get(row.pk)))
+                for row in appointments.get(key, ())
+                if day.start <= row.start_time.timestamp() < day.end
+            ]
         for cell in cells:
             cell.blocks.sort(key=lambda block: (block.start, block.end))
         rows.append(WeekRow(person, cells))
@@ -127,12 +137,13 @@ def free_parts(cell: Cell, now: datetime) -> list[Block]:
     if cell.day < now.date():
         return []
     since = now.hour * 60 + now.minute if cell.day == now.date() else 0
+    blocked = [one for one in cell.blocks if not (cell.shares_time and one.kind == "booked")]
+    if cell.skipped:
+        blocked = sorted([*blocked, cell.skipped], key=lambda block: block.start)
     parts: list[Block] = []
     for window in cell.open:
         start = max(window.start, since)
-        for block in cell.blocks:
-            if cell.shares_time and block.kind == "booked":
-                continue
+        for block in blocked:
             if block.start < window.end and start < block.end:
                 parts += _hours_of(start, block.start)
                 start = block.end
@@ -180,35 +191,58 @@ def _appointments(
     return found
 
 
-def _cell_of(
-    appointment: Appointment, cells: list[Cell], business: Business, outside: str | None
-) -> None:
-    local = appointment.start_time.astimezone(business.zone)
-    cell = next((cell for cell in cells if cell.day == local.date()), None)
-    if cell is not None:
-        start = local.hour * 60 + local.minute
-        end = min(DAY_MINUTES, start + appointment.duration_minutes)
-        title = f"{appointment.customer.name}, {appointment.service.name}"
-        cell.blocks.append(Block("booked", start, end, title, appointment, outside or ""))
+@dataclass(frozen=True)
+class _LocalDay:
+    """A day of a zone, in Unix seconds; `change` is the instant in it at which the clocks change."""
+
+    zone: ZoneInfo
+    start: int
+    end: int
+    change: int | None
+
+    @classmethod
+    def of(cls, days: LocalDays, day: date) -> Self:
+        [(_, start, has_24_hours)] = days.row(day, day)
+        end = days.midnight(day + timedelta(days=1))
+        change = None if has_24_hours else change_between(days.zone, start - 1, end)
+        return cls(days.zone, start, end, change)
+
+    def minute(self, instant: int) -> int:
+        local = datetime.fromtimestamp(instant, self.zone)
+        return local.hour * 60 + local.minute
+
+    def span(self, begins: int, ends: int) -> tuple[int, int]:
+        """The minute that clocks show at `begins`, and the end of the latest one before `ends`."""
+        if ends >= self.end:
+            return self.minute(begins), DAY_MINUTES
+        last = self.minute(ends - 1) + 1
+        if self.change is not None and begins < self.change < ends:
+            last = max(last, self.minute(self.change - 1) + 1)
+        return self.minute(begins), last
+
+    @property
+    def skipped(self) -> Block | None:
+        if self.change is None or self.end - self.start > DAY_MINUTES * 60:
+            return None
+        first = 0 if self.change == self.start else self.minute(self.change - 1) + 1
+        return Block("skipped", first, self.minute(self.change))
 
 
-def _clip(
-    kind: str, spans: Iterable[Range], day: date, business: Business, title: str = ""
-) -> list[Block]:
+def _booked(appointment: Appointment, day: _LocalDay, outside: str | None) -> Block:
+    begins = int(appointment.start_time.timestamp())
+    start, end = day.span(begins, begins + appointment.duration_minutes * 60)
+    title = f"{appointment.customer.name}, {appointment.service.name}"
+    return Block("booked", start, end, title, appointment, outside or "")
+
+
+def _clip(kind: str, spans: Iterable[Range], day: _LocalDay, title: str = "") -> list[Block]:
     """The parts of `spans` (Unix seconds) on `day`, in minutes of that local day."""
-    start, end = (int(moment.timestamp()) for moment in _bounds(business, day, day))
     found = []
     for begins, ends in spans:
-        if begins < end and start < ends:
-            first = 0 if begins <= start else _minute(begins, business)
-            last = DAY_MINUTES if ends >= end else _minute(ends, business)
-            found.append(Block(kind, first, last, title))
+        if begins < day.end and day.start < ends:
+            first, last = day.span(max(begins, day.start), ends)
+            found.append(Block(kind, 0 if begins <= day.start else first, last, title))
     return found
-
-
-def _minute(instant: int, business: Business) -> int:
-    local = datetime.fromtimestamp(instant, UTC).astimezone(business.zone)
-    return local.hour * 60 + local.minute
 
 
 def _bounds(business: Business, first: date, last: date) -> tuple[datetime, datetime]:

@@ -24,7 +24,9 @@ from qrcode.image.svg import SvgPathImage
 
 from kaivox.admin.base import person
 from kaivox.businesses.auth.devices import (
+    AlreadySetUp,
     AuthenticatorDevice,
+    confirm_device,
     device_to_set_up,
     new_recovery_codes,
     verify_code,
@@ -32,7 +34,14 @@ from kaivox.businesses.auth.devices import (
 from kaivox.businesses.auth.second_factor import record_two_factor_change
 from kaivox.db.encrypted_fields import DecryptionError
 
-_INVALID_CODE: Final = "This code is not valid. Codes change every 30 seconds."
+_INVALID_CODE: Final = (
+    "This code is not valid, or it was used before. Codes change every 30 seconds."
+)
+_ALREADY_SET_UP: Final = (
+    "Two-factor authentication is on. Recovery codes are shown once: if you have not stored them, generate "
+    "new ones."
+)
+_REMOVED: Final = "Two-factor authentication is removed. You can set it up again."
 # The SECRET_KEY with which the seed was encrypted is missing; recovery codes do not depend on it.
 _UNREADABLE: Final = (
     "Codes of the authenticator app cannot be verified at the moment. Use a recovery code, or ask the "
@@ -46,12 +55,34 @@ def two_factor(request: HttpRequest) -> HttpResponse:
     """Asks for a code if the user has a device, sets one up otherwise; manages it once verified."""
     user: Any = request.user
     try:
+        if request.method == "POST" and (response := _repeated(request)) is not None:
+            return response
         if user.is_verified():
             return _manage(request)
         return _ask(request) if user_has_device(user) else _set_up(request)
     except DecryptionError:
         messages.error(request, _UNREADABLE)
         return _page(request, "ask", status=503)
+
+
+def _repeated(request: HttpRequest) -> HttpResponse | None:
+    """The response to a form that was sent twice, where the first request has done what it asks for."""
+    user: Any = request.user
+    has_device, step = user_has_device(user), request.POST.get("step")
+    if step == "set_up" and has_device:
+        return _already_set_up(request)
+    if step == "ask" and user.is_verified():
+        return HttpResponseRedirect(_next(request))
+    if "change" in request.POST and not has_device:
+        messages.success(request, _REMOVED)
+        return HttpResponseRedirect(request.path)
+    return None
+
+
+def _already_set_up(request: HttpRequest) -> HttpResponse:
+    messages.success(request, _ALREADY_SET_UP)
+    # Where it asks for a code first, it leads back to itself, where recovery codes are generated.
+    return HttpResponseRedirect(f"{request.path}?next={request.path}")
 
 
 def _ask(request: HttpRequest) -> HttpResponse:
@@ -65,16 +96,18 @@ def _ask(request: HttpRequest) -> HttpResponse:
 
 
 def _set_up(request: HttpRequest) -> HttpResponse:
-    device = device_to_set_up(person(request))
     if request.method == "POST":
-        if device.verify_token(_code_in(request).replace(" ", "")):
-            device.confirmed = True
-            device.save(update_fields=["confirmed"])
+        try:
+            confirmed = confirm_device(request.user, _code_in(request))
+        except AlreadySetUp:
+            return _already_set_up(request)
+        if confirmed is not None:
+            device, codes = confirmed
             login(request, device)
-            codes = new_recovery_codes(request.user)
             record_two_factor_change(user=request.user, what="added", now=timezone.now())
             return _page(request, "done", codes=codes)
         messages.error(request, _INVALID_CODE)
+    device = device_to_set_up(person(request))
     secret = base64.b32encode(device.bin_key).decode()
     return _page(request, "set_up", qr=_qr(device.config_url), secret=secret)
 
@@ -93,9 +126,7 @@ def _manage(request: HttpRequest) -> HttpResponse:
             AuthenticatorDevice.objects.filter(user=person(request)).delete()
             StaticDevice.objects.filter(user=person(request)).delete()
             record_two_factor_change(user=request.user, what="removed", now=timezone.now())
-            messages.success(
-                request, "Two-factor authentication is removed. You can set it up again."
-            )
+            messages.success(request, _REMOVED)
             return HttpResponseRedirect(request.path)
     codes_left = StaticToken.objects.filter(device__user=person(request)).count()
     return _page(request, "manage", codes_left=codes_left)

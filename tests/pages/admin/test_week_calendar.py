@@ -154,6 +154,40 @@ class TestWeek:
         assert [(b.start, b.end) for b in sunday.open] == [(540, 1020)]
         assert [b.clock for b in sunday.blocks] == ["09:00"]
 
+    @pytest.mark.parametrize(
+        ("zone", "start", "end", "shown"),
+        (
+            # In New York 01:00 to 02:00 is twice on 1 November 2026: at 05:00 and at 06:00 UTC.
+            ("America/New_York", "2026-11-01T05:30", "2026-11-01T06:15", (90, 120)),
+            ("America/New_York", "2026-11-01T05:30", "2026-11-01T06:30", (90, 120)),
+            ("America/New_York", "2026-11-01T04:30", "2026-11-01T06:15", (30, 120)),
+            ("America/New_York", "2026-11-01T05:30", "2026-11-01T06:00", (90, 120)),
+            ("America/New_York", "2026-11-01T06:15", "2026-11-01T07:30", (75, 150)),
+            # At 07:00 UTC on 8 March 2026 clocks go from 02:00 to 03:00.
+            ("America/New_York", "2026-03-08T06:30", "2026-03-08T07:00", (90, 120)),
+            ("America/New_York", "2026-03-08T06:30", "2026-03-08T07:30", (90, 210)),
+            # Midnight is twice in Havana; in Beirut the hour before it is.
+            ("America/Havana", "2026-11-01T04:30", "2026-11-01T05:15", (30, 60)),
+            ("Asia/Beirut", "2026-10-24T20:30", "2026-10-24T21:30", (1410, 1440)),
+        ),
+    )
+    def test_a_change_of_the_clocks_turns_nothing_upside_down(self, db, zone, start, end, shown):
+        business = factories.make_business(timezone=zone)
+        person = factories.make_staff(business, hours=[])
+        start, end = (datetime.fromisoformat(f"{one}+00:00") for one in (start, end))
+        day = start.astimezone(business.zone).date()
+        minutes = (end - start) // timedelta(minutes=1)
+        factories.make_appointment(
+            business, staff=person, start_time=start, duration_minutes=minutes
+        )
+        TimeOff.objects.create(business=business, staff=person, start_time=start, end_time=end)
+        week = week_of(business, [person], day - timedelta(days=day.weekday()))
+        blocks = week.rows[0].cells[day.weekday()].blocks
+        assert {one.kind: (one.start, one.end) for one in blocks} == {
+            "away": shown,
+            "booked": shown,
+        }
+
     def test_shows_the_hours_that_matter(self, business, person):
         assert week_of(business, [person], MONDAY).first_hour == 9
         factories.make_appointment(business, staff=person, start_time=at(20, 45))
@@ -191,6 +225,22 @@ class TestFreeParts:
     def test_begin_now_on_the_same_day(self, business, person):
         now = datetime(2026, 11, 23, 14, 20, tzinfo=UTC)
         assert self.parts(business, person, now) == [(860, 900), (900, 960), (960, 1020)]
+
+    @pytest.mark.parametrize(
+        ("zone", "day", "free"),
+        (
+            ("America/New_York", date(2026, 3, 8), [(0, 60), (60, 120), (180, 240)]),
+            ("America/New_York", date(2026, 11, 1), [(0, 60), (60, 120), (120, 180), (180, 240)]),
+            # Midnight does not exist.
+            ("America/Havana", date(2026, 3, 8), [(60, 120), (120, 180), (180, 240)]),
+        ),
+    )
+    def test_are_not_in_the_hour_that_clocks_skip(self, db, zone, day, free):
+        business = factories.make_business(timezone=zone)
+        person = factories.make_staff(business, hours=["00:00-04:00"])
+        week = week_of(business, [person], day - timedelta(days=day.weekday()))
+        parts = free_parts(week.rows[0].cells[day.weekday()], datetime(2026, 1, 1, tzinfo=UTC))
+        assert [(one.start, one.end) for one in parts] == free
 
     def test_are_none_on_a_day_in_the_past(self, business, person):
         assert self.parts(business, person, datetime(2026, 11, 24, tzinfo=UTC)) == []

@@ -178,7 +178,7 @@ export class TooManyConcurrentRequests extends RateLimitError {}
 /** 429 `too_many_streams`: Two exports are running. Wait for one to end. */
 export class TooManyStreams extends RateLimitError {}
 
-/** 429 `too_many_long_polls`: Two requests with `wait` are open. Wait for one to end. */
+/** 429 `too_many_long_polls`: Too many requests with `wait` are open. Wait for one to end. */
 export class TooManyLongPolls extends RateLimitError {}
 
 /** 503 `service_unavailable`: The database or a lock is unavailable. Wait `Retry-After` seconds. */

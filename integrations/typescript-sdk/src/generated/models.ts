@@ -1452,7 +1452,7 @@ export interface ListEventsParams {
   object_id?: number;
   /** Only events that happened at or after this instant. */
   since?: Date | string;
-  /** Long poll: where the page would be empty, wait up to so many seconds for an event. */
+  /** Long poll: where the page would be empty, wait up to so many seconds for an event. At most 2 requests of a business wait at a time, and one for every 8 threads of a web process, of all businesses: one in all on an embedded server with the defaults. */
   wait?: number;
   /** A page past the end is empty, no error. */
   page?: number;

@@ -301,7 +301,7 @@ class TooManyStreams(RateLimitError):
 
 
 class TooManyLongPolls(RateLimitError):
-    """429 `too_many_long_polls`: two requests with `wait` are open. Wait for one to end."""
+    """429 `too_many_long_polls`: too many requests with `wait` are open. Wait for one to end."""
 
 
 class ServiceUnavailable(ServerError):

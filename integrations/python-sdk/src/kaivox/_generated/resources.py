@@ -1056,7 +1056,7 @@ class EventsResource:
         `type`: One or several with commas of: `appointment.booked`, `appointment.rescheduled`, `appointment.cancelled`, `appointment.completed`, `appointment.no_show`, `appointment.reminder_due`, `call.completed`, `call.missed`, `call.analyzed`, `customer.created`, `customer.updated`, `customer.erased`, `service.updated`, `resource.updated`, `resource.removed`, `staff.updated`, `closure.created`, `closure.removed`, `waitlist.offered`.
         `object_id`: The id of the object in `data`. Ids of different resources may be equal: combine it with `type`.
         `since`: Only events that happened at or after this instant.
-        `wait`: Long poll: where the page would be empty, wait up to so many seconds for an event.
+        `wait`: Long poll: where the page would be empty, wait up to so many seconds for an event. At most 2 requests of a business wait at a time, and one for every 8 threads of a web process, of all businesses: one in all on an embedded server with the defaults.
         `page`: A page past the end is empty, no error.
         `per_page`: Rows on a page.
         `cursor`: `meta.next_cursor` of the page before, instead of `page`; empty: from the start.
@@ -3876,7 +3876,7 @@ class AsyncEventsResource:
         `type`: One or several with commas of: `appointment.booked`, `appointment.rescheduled`, `appointment.cancelled`, `appointment.completed`, `appointment.no_show`, `appointment.reminder_due`, `call.completed`, `call.missed`, `call.analyzed`, `customer.created`, `customer.updated`, `customer.erased`, `service.updated`, `resource.updated`, `resource.removed`, `staff.updated`, `closure.created`, `closure.removed`, `waitlist.offered`.
         `object_id`: The id of the object in `data`. Ids of different resources may be equal: combine it with `type`.
         `since`: Only events that happened at or after this instant.
-        `wait`: Long poll: where the page would be empty, wait up to so many seconds for an event.
+        `wait`: Long poll: where the page would be empty, wait up to so many seconds for an event. At most 2 requests of a business wait at a time, and one for every 8 threads of a web process, of all businesses: one in all on an embedded server with the defaults.
         `page`: A page past the end is empty, no error.
         `per_page`: Rows on a page.
         `cursor`: `meta.next_cursor` of the page before, instead of `page`; empty: from the start.
