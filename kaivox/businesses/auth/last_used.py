@@ -44,8 +44,9 @@ class TrackKeyUsage:
         return response
 
     def _is_due(self, key: ApiKey) -> bool:
+        # With an infinite interval never, a first use included.
         interval: float = settings.KEY_USE_FLUSH_SECONDS
-        return time.monotonic() - self._recorded_at.get(key.pk, -math.inf) >= interval
+        return time.monotonic() - self._recorded_at.get(key.pk, -math.inf) > interval
 
     def _record(self, key: ApiKey, address: str) -> None:
         if not self._writing.acquire(blocking=False):
