@@ -16,6 +16,8 @@ from pathlib import Path
 
 from tests.stack import ROOT, Stack, running_stack
 
+# Of each operation, before other phases begin; all are repeated until the time is up.
+_EXAMPLES = 100
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 # A quota that no run reaches; requests are counted nevertheless.
@@ -63,10 +65,10 @@ def _command(stack: Stack, key: str, options: argparse.Namespace) -> list[str]:
         str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(CONFIG),
         "run", str(ROOT / "openapi.json"), "--url", stack.url, "--header", f"X-API-Key: {key}",
     ]  # fmt: skip
-    if options.examples:
-        command += ["--max-examples", str(options.examples), "--generation-deterministic"]
-    else:
-        command += ["--max-time", str(options.seconds)]
+    command += ["--max-examples", str(options.examples or _EXAMPLES)]
+    command += (
+        ["--generation-deterministic"] if options.examples else ["--max-time", str(options.seconds)]
+    )
     if options.only:
         command += ["--include-operation-id-regex", options.only]
     return command
