@@ -21,36 +21,38 @@ _BATCH = 500
 Code = Callable[[Any, BaseDatabaseSchemaEditor], None]
 
 
-class AddIndexOnline(AddIndexConcurrently):
-    """AddIndex without blocking writers: CONCURRENTLY on PostgreSQL, as ever on SQLite."""
+class _Online:
+    """An operation that is CONCURRENTLY on PostgreSQL, and as ever on SQLite."""
+
+    plain: type[Operation]
+    concurrent: type[Operation]
 
     def database_forwards(
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
     ) -> None:
-        operation = _operation_for(schema_editor, AddIndex, AddIndexConcurrently)
-        operation.database_forwards(self, app_label, schema_editor, from_state, to_state)
+        forwards: Any = self._operation(schema_editor).database_forwards
+        forwards(self, app_label, schema_editor, from_state, to_state)
 
     def database_backwards(
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
     ) -> None:
-        operation = _operation_for(schema_editor, AddIndex, AddIndexConcurrently)
-        operation.database_backwards(self, app_label, schema_editor, from_state, to_state)
+        backwards: Any = self._operation(schema_editor).database_backwards
+        backwards(self, app_label, schema_editor, from_state, to_state)
+
+    def _operation(self, editor: BaseDatabaseSchemaEditor) -> type[Operation]:
+        return self.concurrent if editor.connection.vendor == "postgresql" else self.plain
 
 
-class RemoveIndexOnline(RemoveIndexConcurrently):
-    """RemoveIndex without blocking writers, as AddIndexOnline."""
+class AddIndexOnline(_Online, AddIndexConcurrently):
+    """AddIndex without blocking writers."""
 
-    def database_forwards(
-        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
-    ) -> None:
-        operation = _operation_for(schema_editor, RemoveIndex, RemoveIndexConcurrently)
-        operation.database_forwards(self, app_label, schema_editor, from_state, to_state)
+    plain, concurrent = AddIndex, AddIndexConcurrently
 
-    def database_backwards(
-        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
-    ) -> None:
-        operation = _operation_for(schema_editor, RemoveIndex, RemoveIndexConcurrently)
-        operation.database_backwards(self, app_label, schema_editor, from_state, to_state)
+
+class RemoveIndexOnline(_Online, RemoveIndexConcurrently):
+    """RemoveIndex without blocking writers."""
+
+    plain, concurrent = RemoveIndex, RemoveIndexConcurrently
 
 
 class DropNotNull(AlterField):
@@ -210,12 +212,6 @@ def update_texts(rows: Sequence[Model], columns: Sequence[str]) -> None:
                 f"UPDATE {table} SET {assigned} WHERE {key} = %s",  # noqa: S608 - names of ours
                 list(zip(*texts, [row.pk for row in rows], strict=True)),
             )
-
-
-def _operation_for(
-    editor: BaseDatabaseSchemaEditor, plain: type[Operation], concurrent: type[Operation]
-) -> Any:
-    return concurrent if editor.connection.vendor == "postgresql" else plain
 
 
 def _plain_indexes(editor: BaseDatabaseSchemaEditor, table: str, column: str) -> list[str]:

@@ -62,8 +62,9 @@ class Page(ApiView):
     permission_classes = ()
     throttle_classes = ()
 
-    def get(self, request: Request) -> Response:
-        raise NotImplementedError("The page itself responds.")
+    @property
+    def allowed_methods(self) -> list[str]:
+        return ["GET", "HEAD", "OPTIONS"]
 
 
 def _api_page(page: Callable[[HttpRequest], HttpResponseBase]) -> Callable[..., HttpResponseBase]:

@@ -115,7 +115,7 @@ class TestCalendar:
             Client().get(url),
             Client().get(url, headers={"If-None-Match": tag}),
             Client().post(url),
-            Client().get("/calendar/of-nobody.ics"),
+            Client().get("/calendar/unknown.ics"),
         ):
             assert response["Cache-Control"] == "no-store"
             assert response["Referrer-Policy"] == "no-referrer"

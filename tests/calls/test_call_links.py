@@ -152,6 +152,19 @@ def arrive(business, report=REPORT) -> Call:
     return call
 
 
+def run_in_parallel(*acts):
+    """Runs `acts` in a thread and a connection each."""
+
+    def run(act):
+        try:
+            act()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        list(pool.map(run, acts))
+
+
 class TestByTheProvidersId:
     def test_a_booking_before_the_call_arrives(self, client, business, booking):
         data = client.post(URL, {**booking, "provider_call_id": "CA-77"}).json()["data"]
@@ -242,14 +255,7 @@ class TestAtOnce:
             def take(theirs=theirs):
                 arrive(business, CallReport(provider_call_id=theirs, status="completed"))
 
-            def run(act):
-                try:
-                    act()
-                finally:
-                    connection.close()
-
-            with ThreadPoolExecutor(2) as pool:
-                list(pool.map(run, (book, take)))
+            run_in_parallel(book, take)
             appointment.refresh_from_db()
             call = Call.objects.get(provider_call_id=theirs)
             assert (call.appointment_id, appointment.call_id) == (appointment.pk, call.pk)
@@ -279,16 +285,9 @@ class TestAtOnce:
                 )
 
         def report():
-            assert has_locked.wait(10)
+            assert has_locked.wait(60)
             arrive(business, CallReport(provider_call_id="CA-1", status="in_progress"))
 
-        def run(act):
-            try:
-                act()
-            finally:
-                connection.close()
-
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(run, (cancel, report)))
+        run_in_parallel(cancel, report)
         assert Call.objects.get().appointment_id == appointment.pk
         assert not AwaitedLink.objects.exists()
