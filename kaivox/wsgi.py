@@ -1,5 +1,6 @@
 """The WSGI application, for waitress, gunicorn and runserver."""
 
+import gc
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -59,3 +60,8 @@ if not settings.EMBEDDED:
 sys.setswitchinterval(0.0002 if settings.EMBEDDED else 0.001)
 
 application = EntryPoint(application)
+
+# Modules and models live as long as the process, and every full garbage collection visited them: 80 ms in
+# which no thread runs. With two processes on two cores, p99 of a list under load fell from 130 to 60 ms.
+gc.collect()
+gc.freeze()
