@@ -70,7 +70,10 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
 # Browsers compile the preload list in, and removal takes months, so this is the operator's choice.
 SECURE_HSTS_PRELOAD = env.flag("HSTS_PRELOAD", default=False)
-SILENCED_SYSTEM_CHECKS = ["security.W021"]  # warns where HSTS_PRELOAD is off
+SILENCED_SYSTEM_CHECKS = [
+    "security.W021",  # warns where HSTS_PRELOAD is off
+    "models.W040",  # SQLite ignores the additional columns of PostgreSQL's covering indexes
+]
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
 SESSION_COOKIE_AGE = 8 * 60 * 60

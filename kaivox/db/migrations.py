@@ -110,6 +110,10 @@ def drop_pattern_index(app: str, model: str, column: str) -> RunPython:
         if editor.connection.vendor != "postgresql":
             return
         table = apps.get_model(app, model)._meta.db_table
+        # That of a table which the same migration creates is created at its end.
+        editor.deferred_sql = [
+            sql for sql in editor.deferred_sql if not _is_pattern_index(sql, table, column)
+        ]
         with editor.connection.cursor() as cursor:
             cursor.execute(
                 "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema()"
@@ -121,6 +125,17 @@ def drop_pattern_index(app: str, model: str, column: str) -> RunPython:
             _drop(editor, name)
 
     return RunPython(drop, RunPython.noop)
+
+
+def on_postgresql(*statements: str) -> RunPython:
+    """Runs `statements` of SQL where the database is PostgreSQL."""
+
+    def run(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
+        if editor.connection.vendor == "postgresql":
+            for statement in statements:
+                editor.execute(statement)
+
+    return RunPython(run, RunPython.noop)
 
 
 class AddCheckNotValid(AddConstraint):
@@ -226,6 +241,10 @@ def _plain_indexes(editor: BaseDatabaseSchemaEditor, table: str, column: str) ->
         # One that a model declares has a name of its own, and perhaps a condition.
         and name.startswith(f"{table}_{column}"[:20])
     ]
+
+
+def _is_pattern_index(statement: Any, table: str, column: str) -> bool:
+    return statement.references_column(table, column) and "_pattern_ops" in str(statement)
 
 
 def _drop(editor: BaseDatabaseSchemaEditor, name: str) -> None:
