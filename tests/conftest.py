@@ -43,6 +43,12 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("suite")
 
+# The folders of the first half of the production profile: as long as all others.
+_FIRST_HALF = (
+    "admin", "agents", "api", "appointments", "businesses", "calls", "customers", "ratelimits", "services",
+    "staff",
+)  # fmt: skip
+
 _streams: list[StreamingHttpResponse] = []
 
 
@@ -55,6 +61,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "`once_in_production`, which the production profile runs beside it; browser: those that drive "
         "one; once: the others marked `once`",
     )
+    parser.addoption("--half", choices=("first", "second"), help="of the modules; by default all")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -86,12 +93,17 @@ def _parts_of(item: pytest.Item) -> Set[str]:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """The parts of few modules do not import the others: importing all took 3 s of CPU."""
-    part = config.getoption("part")
-    is_module = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
-    if part not in {"once", "browser"} or not is_module:
+    """Leaves out the modules of the other half. And the parts of few modules do not import the others: importing
+    all took 3 s of CPU."""
+    part, half = config.getoption("part"), config.getoption("half")
+    if not (collection_path.name.startswith("test_") and collection_path.suffix == ".py"):
         return None
-    return f"mark.{part}" not in collection_path.read_text(encoding="utf-8") or None
+    is_first = collection_path.relative_to(Path(__file__).parent).parts[0] in _FIRST_HALF
+    if half and is_first != (half == "first"):
+        return True
+    if part in {"once", "browser"}:
+        return f"mark.{part}" not in collection_path.read_text(encoding="utf-8") or None
+    return None
 
 
 def pytest_collection_finish() -> None:

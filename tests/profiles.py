@@ -1,10 +1,11 @@
 """Runs the suite in one profile or in both: `python -m tests.profiles both|embedded|production […]`.
 
-`make test` calls it with `both`. It starts up to four pytest processes at the same time:
+`make test` calls it with `both`. It starts up to five pytest processes at the same time:
 
 - embedded: SQLite, quotas in memory, a broker in files; without the tests marked
   `once_in_production`, where the production profile runs beside it;
-- production: PostgreSQL, Redis and a broker, which `tests.servers` finds or starts;
+- production: PostgreSQL, Redis and a broker, which `tests.servers` finds or starts; in two halves, each with a
+  database of its own, as one process waits for its servers for half of the time;
 - once: tests marked `once`, which depend on no database, in the embedded profile;
 - browser: those of them that drive a browser, and mostly wait for it.
 
@@ -25,14 +26,16 @@ from pathlib import Path
 
 TITLES = {
     "embedded": "==> Tests, embedded profile: SQLite, quotas in memory, broker in files",
-    "production": "==> Tests, production profile: PostgreSQL, Redis",
+    "production": "==> Tests, production profile: PostgreSQL, Redis; first half",
+    "production-2": "==> Tests, production profile; second half",
     "once": "==> Tests that depend on no database, embedded profile",
     "browser": "==> Tests with a browser, embedded profile",
 }
+PRODUCTION = ("production", "production-2")
 SUITES = {
-    "both": ("embedded", "production", "once", "browser"),
+    "both": ("embedded", *PRODUCTION, "once", "browser"),
     "embedded": ("embedded", "once", "browser"),
-    "production": ("production",),
+    "production": PRODUCTION,
 }
 NOTHING_COLLECTED = 5
 # An empty variable counts as unset, and overrides .env.
@@ -45,10 +48,15 @@ def run(names: Sequence[str], arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, lambda *_: None)
     with tempfile.TemporaryDirectory(prefix="kaivox-tests-") as folder:
         parts = {
-            "production": "profile", "embedded": "shared" if "production" in names else "profile",
-            "once": "once", "browser": "browser",
-        }  # fmt: skip
-        suites = [_start(name, ["--part", parts[name], *arguments], Path(folder)) for name in names]
+            "production": ("profile", "--half", "first"),
+            "production-2": ("profile", "--half", "second"),
+            "embedded": ("shared" if "production" in names else "profile",),
+            "once": ("once",),
+            "browser": ("browser",),
+        }
+        suites = [
+            _start(name, ["--part", *parts[name], *arguments], Path(folder)) for name in names
+        ]
         signal.signal(signal.SIGTERM, lambda *_: _end(suites))
         statuses = {_show(process, log) for process, log in suites}
     return int(not {0} <= statuses <= {0, NOTHING_COLLECTED})
@@ -67,19 +75,16 @@ def _start(
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    if name != "production":
-        # The production part is the longest: without priority it would end long after the others.
-        os.setpriority(os.PRIO_PROCESS, process.pid, 5)
     return process, log
 
 
 def _command(name: str) -> list[str]:
     pytest = [sys.executable, "-m", "pytest"]
-    return [sys.executable, "-m", "tests.servers", *pytest] if name == "production" else pytest
+    return [sys.executable, "-m", "tests.servers", *pytest] if name in PRODUCTION else pytest
 
 
 def _environment(name: str, var: Path) -> Mapping[str, str]:
-    named = {} if name == "production" else NO_SERVERS
+    named = {} if name in PRODUCTION else NO_SERVERS
     colour = {"PY_COLORS": "1"} if sys.stdout.isatty() else {}
     # Without bytecode files each of forty processes compiles our modules again: 0.3 s.
     bytecode = {"PYTHONDONTWRITEBYTECODE": ""}

@@ -95,9 +95,11 @@ class TestConnections:
 
     def test_are_pooled_per_endpoint(self):
         with running_receiver() as receiver, ThreadPoolExecutor(16) as threads:
+            # Threads that all are the first to send each make a session, and one of these is kept.
+            assert send(receiver.url).succeeded
             results = list(threads.map(lambda _: send(receiver.url), range(200)))
             assert all(result.succeeded for result in results)
-            assert len(receiver.requests) == 200
+            assert len(receiver.requests) == 201
             assert receiver.connections <= 16
 
     def test_that_the_receiver_closed_are_seen_before_they_are_used(self):
