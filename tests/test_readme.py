@@ -26,6 +26,7 @@ DECISIONS = ROOT / "docs" / "decisions"
 EVENT = b'{"id":"evt_1","type":"appointment.booked","data":{"id":680}}'
 
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+LINKING = [*DOCUMENTS, *sorted((ROOT / "integrations").glob("*/README.md"))]
 _TOP = "kaivox|appointments|calls|customers|resources|staff|services|webhooks|ratelimits|tests"
 _CODE = re.compile(r"`([^`\n]+)`")
 _MODULE = re.compile(rf"(?!.*\.csv$)(?:{_TOP})(?:\.\w+)+")
@@ -82,13 +83,14 @@ class TestNames:
         missing += [name for name in names if _MODULE.fullmatch(name) and not _resolves(name)]
         assert not missing, f"{path.name} names what does not exist: {missing}"
 
-    @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-    def test_every_linked_file_exists(self, path):
-        targets = re.findall(r"\]\(([^)#:/][^)#:]*)(?:#[^)]*)?\)", path.read_text())
-        files = [path.parent / target for target in targets]
-        # Pages of the site may be linked without the suffix.
-        missing = [f for f in files if not f.exists() and not f.with_suffix(".md").exists()]
-        assert not missing
+    @pytest.mark.parametrize("path", LINKING, ids=lambda path: str(path.relative_to(ROOT)))
+    def test_every_linked_file_and_heading_exists(self, path):
+        """As the repository's web pages show it; `tests/pages/test_docs.py` follows the links of the site."""
+        for target in re.findall(r"\]\(([^):/][^):]*)\)", path.read_text()):
+            name, _, anchor = target.partition("#")
+            linked = path.parent / name if name else path
+            assert linked.exists(), target
+            assert not anchor or anchor in _anchors(linked.read_text()), target
 
     def test_make_targets_exist(self):
         targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.M))
@@ -138,6 +140,12 @@ def _block(text: str, heading: str) -> str:
 def _code(text: str) -> str:
     """The parts of a document in which commands are written."""
     return "\n".join([*re.findall(r"```sh\n(.*?)```", text, re.S), *re.findall(r"`[^`\n]+`", text)])
+
+
+def _anchors(text: str) -> set[str]:
+    """Those of the headings of a document, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def _resolves(name: str) -> bool:
