@@ -104,6 +104,18 @@ class TestNames:
         assert all((ROOT / "tests" / "bench" / f"{name}.py").exists() for name in benches)
 
 
+class TestInstall:
+    @pytest.mark.parametrize("path", LINKING, ids=lambda path: str(path.relative_to(ROOT)))
+    def test_our_packages_come_from_the_clone(self, path):
+        """A registry has none of them: whatever it has under these names is of others."""
+        commands = re.findall(
+            r"(?:pip|npm) install ((?:(?!&&)[^`\n|])+)|install `(kaivox[^`]*)`", path.read_text()
+        )
+        words = " ".join(part for found in commands for part in found).replace("'", "").split()
+        ours = re.compile(r"(?:kaivox|dlt-kaivox|n8n-nodes-kaivox)(?:\[.*\])?(?:[=@].*)?")
+        assert [word for word in words if ours.fullmatch(word)] == []
+
+
 class TestLayers:
     def test_contributing_lists_those_that_the_linter_enforces(self):
         settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
