@@ -98,6 +98,16 @@ class TestNames:
             named = set(re.findall(r"[`\s]make ([a-z]+(?:-[a-z]+)*)[`\s]", _code(path.read_text())))
             assert named <= targets, f"{path.name}: make {named - targets}"
 
+    @pytest.mark.parametrize("path", (README, ROOT / "CONTRIBUTING.md"), ids=lambda path: path.name)
+    def test_every_drill_is_named(self, path):
+        drills = re.findall(r"^(drill-[\w-]+):", (ROOT / "Makefile").read_text(), re.M)
+        assert [name for name in drills if name not in path.read_text()] == []
+
+    def test_steps_of_a_request_are_numbered_in_order(self):
+        table = (ROOT / "CONTRIBUTING.md").read_text().partition("| Step |")[2].partition("\n\n")[0]
+        numbers = [int(number) for number in re.findall(r"^\| (\d+) \|", table, re.M)]
+        assert numbers == list(range(1, len(numbers) + 1))
+
     def test_benches_exist(self):
         benches = re.findall(r"\| `(\w+)` \|$", README.read_text(), re.M)
         assert benches
