@@ -56,7 +56,7 @@ class NotFound(DomainError):
     """It does not exist, or not for this business: the two look alike."""
 
     code = "not_found"
-    message = "There is nothing here."
+    message = "There is nothing here: check the path, the id and the business of your key."
 
 
 class Conflict(DomainError):

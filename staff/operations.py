@@ -294,7 +294,10 @@ def _locked_closure(business: Business, closure_id: int) -> Closure:
 def _check_closure(closure: Closure) -> None:
     begins = (closure.first_date, closure.from_minute)
     if (closure.last_date, closure.until_minute) <= begins:
-        raise ImpossibleHours(errors={"last_date": ["A closure ends after it starts."]})
+        # The field that the caller sent: the day and the end of the day are defaults.
+        field = "until_time" if closure.until_minute < DAY_MINUTES else "from_time"
+        field = "last_date" if closure.last_date < closure.first_date else field
+        raise ImpossibleHours(errors={field: ["A closure ends after it starts."]})
     check_row(closure)
 
 

@@ -26,6 +26,7 @@ DECISIONS = ROOT / "docs" / "decisions"
 EVENT = b'{"id":"evt_1","type":"appointment.booked","data":{"id":680}}'
 
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+LINKING = [*DOCUMENTS, *sorted((ROOT / "integrations").glob("*/README.md"))]
 _TOP = "kaivox|appointments|calls|customers|resources|staff|services|webhooks|ratelimits|tests"
 _CODE = re.compile(r"`([^`\n]+)`")
 _MODULE = re.compile(rf"(?!.*\.csv$)(?:{_TOP})(?:\.\w+)+")
@@ -82,13 +83,14 @@ class TestNames:
         missing += [name for name in names if _MODULE.fullmatch(name) and not _resolves(name)]
         assert not missing, f"{path.name} names what does not exist: {missing}"
 
-    @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-    def test_every_linked_file_exists(self, path):
-        targets = re.findall(r"\]\(([^)#:/][^)#:]*)(?:#[^)]*)?\)", path.read_text())
-        files = [path.parent / target for target in targets]
-        # Pages of the site may be linked without the suffix.
-        missing = [f for f in files if not f.exists() and not f.with_suffix(".md").exists()]
-        assert not missing
+    @pytest.mark.parametrize("path", LINKING, ids=lambda path: str(path.relative_to(ROOT)))
+    def test_every_linked_file_and_heading_exists(self, path):
+        """As the repository's web pages show it; `tests/pages/test_docs.py` follows the links of the site."""
+        for target in re.findall(r"\]\(([^):/][^):]*)\)", path.read_text()):
+            name, _, anchor = target.partition("#")
+            linked = path.parent / name if name else path
+            assert linked.exists(), target
+            assert not anchor or anchor in _anchors(linked.read_text()), target
 
     def test_make_targets_exist(self):
         targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.M))
@@ -96,10 +98,32 @@ class TestNames:
             named = set(re.findall(r"[`\s]make ([a-z]+(?:-[a-z]+)*)[`\s]", _code(path.read_text())))
             assert named <= targets, f"{path.name}: make {named - targets}"
 
+    @pytest.mark.parametrize("path", (README, ROOT / "CONTRIBUTING.md"), ids=lambda path: path.name)
+    def test_every_drill_is_named(self, path):
+        drills = re.findall(r"^(drill-[\w-]+):", (ROOT / "Makefile").read_text(), re.M)
+        assert [name for name in drills if name not in path.read_text()] == []
+
+    def test_steps_of_a_request_are_numbered_in_order(self):
+        table = (ROOT / "CONTRIBUTING.md").read_text().partition("| Step |")[2].partition("\n\n")[0]
+        numbers = [int(number) for number in re.findall(r"^\| (\d+) \|", table, re.M)]
+        assert numbers == list(range(1, len(numbers) + 1))
+
     def test_benches_exist(self):
         benches = re.findall(r"\| `(\w+)` \|$", README.read_text(), re.M)
         assert benches
         assert all((ROOT / "tests" / "bench" / f"{name}.py").exists() for name in benches)
+
+
+class TestInstall:
+    @pytest.mark.parametrize("path", LINKING, ids=lambda path: str(path.relative_to(ROOT)))
+    def test_our_packages_come_from_the_clone(self, path):
+        """A registry has none of them: whatever it has under these names is of others."""
+        commands = re.findall(
+            r"(?:pip|npm) install ((?:(?!&&)[^`\n|])+)|install `(kaivox[^`]*)`", path.read_text()
+        )
+        words = " ".join(part for found in commands for part in found).replace("'", "").split()
+        ours = re.compile(r"(?:kaivox|dlt-kaivox|n8n-nodes-kaivox)(?:\[.*\])?(?:[=@].*)?")
+        assert [word for word in words if ours.fullmatch(word)] == []
 
 
 class TestLayers:
@@ -138,6 +162,12 @@ def _block(text: str, heading: str) -> str:
 def _code(text: str) -> str:
     """The parts of a document in which commands are written."""
     return "\n".join([*re.findall(r"```sh\n(.*?)```", text, re.S), *re.findall(r"`[^`\n]+`", text)])
+
+
+def _anchors(text: str) -> set[str]:
+    """Those of the headings of a document, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def _resolves(name: str) -> bool:

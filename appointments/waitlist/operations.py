@@ -87,7 +87,7 @@ def join_waitlist(
     days in the past, in the wrong order, or more than LONGEST_RANGE apart.
     """
     last = date_to or date_from
-    _check_days(date_from, last, today=now.astimezone(business.zone).date())
+    _check_days(date_from, date_to, today=now.astimezone(business.zone).date())
     reject_inactive(service, staff)
     if staff is not None:
         reject_unqualified(service, staff)
@@ -287,8 +287,12 @@ class _Offers:
         reserve_slot(request, write)
 
 
-def _check_days(first: date, last: date, *, today: date) -> None:
-    """Raises Invalid."""
+def _check_days(first: date, last: date | None, *, today: date) -> None:
+    """Raises Invalid, which names `date_to` only where the request has it."""
+    if last is None:
+        if first < today:
+            raise Invalid(errors={"date_from": ["This day is in the past."]})
+        return
     if last < first:
         raise Invalid(errors={"date_to": ["It is before date_from."]})
     if last < today:

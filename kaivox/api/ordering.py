@@ -30,6 +30,7 @@ from kaivox.api.parsers import has_unstorable
 from kaivox.api.values import MAX_ID
 
 _PURPOSE: Final = b"kaivox cursors, 1"
+_UNREADABLE_CURSOR: Final = "This is no cursor of this API. Send meta.next_cursor unchanged, or an empty cursor to begin again."
 
 
 class RowValue(Func):
@@ -93,9 +94,15 @@ def position_of(token: str, order: KeysetOrdering, model: type[Model]) -> tuple[
         if type(row_id) is not int or not 1 <= row_id <= MAX_ID or not isinstance(text, str):
             raise ValueError("That is no id.")
     except Exception as error:
-        raise ValidationError({"cursor": ["This cursor is not one of ours."]}) from error
+        raise ValidationError({"cursor": [_UNREADABLE_CURSOR]}) from error
     if text != str(order):
-        raise ValidationError({"cursor": [f"This cursor belongs to ordering={text[:60]}."]})
+        raise ValidationError(
+            {
+                "cursor": [
+                    f"This cursor belongs to ordering={text[:60]}. Send that too, or an empty cursor to begin again."
+                ]
+            }
+        )
     return value, row_id
 
 

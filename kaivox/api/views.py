@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from kaivox import errors
 from kaivox.api.encoders import encode
 from kaivox.api.etags import make_etag, names_etag
 from kaivox.api.exceptions import ErrorResponse
@@ -236,7 +237,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return error_response(404, "not_found", "There is nothing here.")
+    return error_response(404, "not_found", errors.NotFound.message)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from datetime import datetime
 
+from kaivox.api.suggestions import unknown_name
 from kaivox.api.values import problem_of_name
 from kaivox.businesses.auth.scopes import KNOWN_SCOPES
 from kaivox.businesses.models import ApiKey
@@ -20,7 +21,7 @@ def check_key_settings(key: ApiKey, now: datetime, *, expiry: bool = True) -> No
         errors["name"] = [problem]
     unknown = [scope for scope in key.scopes if scope not in KNOWN_SCOPES]
     if unknown:
-        errors["scopes"] = [f"Unknown scope {scope}." for scope in unknown]
+        errors["scopes"] = [unknown_name(scope, KNOWN_SCOPES, noun="scope") for scope in unknown]
     elif not key.scopes:
         errors["scopes"] = ["Choose at least one scope."]
     wrong = [cidr for cidr in key.allowed_cidrs if not _is_network(cidr)]

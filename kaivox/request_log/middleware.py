@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse
 
+from kaivox.api.encoders import encode
 from kaivox.api.logging import current_request_id
 from kaivox.api.request_context import Caller, QuotaDecision, context_of
 from kaivox.businesses.auth.authentication import StaffPrincipal
@@ -88,5 +89,14 @@ def _logged(
         request_id=current_request_id.get(),
         # A thousand rejected bodies of 1 MiB would otherwise wait in memory.
         request_body=body[:MAX_READ_BYTES] if failed else b"",
-        response_body=b"" if response.streaming or not failed else response.content,
+        response_body=_error_in(response) if failed else b"",
     )
+
+
+def _error_in(response: HttpResponse) -> bytes:
+    """The error envelope; of a page of the browsable API that which the page shows."""
+    if response.streaming:
+        return b""
+    envelope = getattr(response, "data", None)
+    is_page = response.headers.get("Content-Type", "").startswith("text/html")
+    return encode(envelope) if is_page and isinstance(envelope, dict) else response.content

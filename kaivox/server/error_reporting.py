@@ -33,7 +33,7 @@ def start(dsn: str, **options: Any) -> None:
     except ImportError as error:
         raise ImproperlyConfigured(
             "SENTRY_DSN is set, but sentry-sdk is not installed: "
-            "pip install -r requirements-telemetry.txt."
+            ".venv/bin/python -m pip install -r requirements-telemetry.txt."
         ) from error
     try:
         sentry_sdk.init(

@@ -37,7 +37,7 @@ try:
 except ImportError as missing:
     raise ImproperlyConfigured(
         "OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed: "
-        "pip install -r requirements-telemetry.txt."
+        ".venv/bin/python -m pip install -r requirements-telemetry.txt."
     ) from missing
 
 logger = logging.getLogger(__name__)

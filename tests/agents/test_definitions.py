@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from io import StringIO
+from pathlib import Path
 
 import jsonschema_rs
 import pytest
@@ -17,6 +19,7 @@ from tests.agents.ways import ElevenLabs, Vapi
 pytestmark = pytest.mark.django_db
 
 ENDPOINT = "/api/v1/agents/tools"
+DOCS = (Path(__file__).parents[2] / "docs" / "agents.md").read_text()
 
 
 class TestDefinitions:
@@ -30,6 +33,12 @@ class TestDefinitions:
         settings.PUBLIC_URL = "https://api.example.com"
         text = json.dumps(definitions(provider, business, [TOOLS["book"]]))
         assert f"https://api.example.com/voice/{provider}/smile/tools" in text
+
+    def test_the_docs_name_every_tool_with_its_scopes(self):
+        table = DOCS.partition("## What a tool returns")[0]
+        rows = re.findall(r"^\| `(\w+)` \| .+ \| ([^|]+) \|$", table, re.M)
+        documented = {name: re.findall(r"`([\w:]+)`", scopes) for name, scopes in rows}
+        assert documented == {name: list(tool.scopes) for name, tool in TOOLS.items()}
 
     @pytest.mark.parametrize("provider", PROVIDER_FORMATS)
     def test_are_small(self, business, provider):

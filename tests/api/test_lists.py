@@ -151,7 +151,9 @@ class TestCursor:
         response = client.get(f"{BOOKS}?ordering=name&cursor={cursor}")
         assert response.status_code == 422
         assert response.json()["errors"] == {
-            "cursor": ["This cursor belongs to ordering=created_at."]
+            "cursor": [
+                "This cursor belongs to ordering=created_at. Send that too, or an empty cursor to begin again."
+            ]
         }
 
     def test_cannot_be_read(self, client, books):
@@ -174,6 +176,7 @@ class TestCursor:
             response = client.get(BOOKS, {"cursor": token})
             assert response.status_code == 422
             assert list(response.json()["errors"]) == ["cursor"]
+            assert "Send meta.next_cursor unchanged" in response.json()["errors"]["cursor"][0]
 
     def test_outlives_a_new_secret_key(self, client, books, settings):
         cursor = client.get(f"{BOOKS}?per_page=5").json()["meta"]["next_cursor"]

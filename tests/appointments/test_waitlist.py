@@ -104,6 +104,7 @@ class TestJoin:
             ({"date_from": "2026-03-05", "date_to": "2026-03-04"}, "date_to"),
             ({"date_from": "2026-02-27", "date_to": "2026-03-01"}, "date_to"),
             ({"date_from": DAY, "date_to": "2026-04-02"}, "date_to"),
+            ({"date_from": "2026-03-01"}, "date_from"),
             ({"part_of_day": "night"}, "part_of_day"),
             ({"date_from": "tomorrow"}, "date_from"),
             ({"service_id": 0}, "service_id"),

@@ -61,7 +61,10 @@ class TestIssueApiKey:
         ("arguments", "message"),
         (
             (("--business", "nope", "--name", "X"), "There is no business 'nope'. Known: smile."),
-            (("--business", "smile", "--name", "X", "--scope", "all"), "Unknown scope all."),
+            (
+                ("--business", "smile", "--name", "X", "--scope", "appointment:read"),
+                '--scope: There is no such scope here. Did you mean "appointments:read"\\? Known: appo',
+            ),
             (("--business", "smile", "--name", ""), "--name: Between 1 and 120 characters."),
             (
                 ("--business", "smile", "--name", "X", "--allow", "x"),

@@ -17,6 +17,7 @@ from django.utils.html import strip_tags
 
 from appointments.models import Appointment
 from calls.models import Call, ProviderAccount
+from kaivox.pages.docs.articles import find_article
 from tests import factories
 from webhooks.models import Endpoint
 
@@ -78,10 +79,15 @@ def page(path: str) -> str:
 
 
 def last_json(output: str) -> dict:
-    """The last of the JSON documents that a block printed one after the other."""
-    decoder, found, at = json.JSONDecoder(), {}, 0
+    return all_json(output)[-1]
+
+
+def all_json(output: str) -> list[dict]:
+    """The JSON documents that a block printed one after the other."""
+    decoder, found, at = json.JSONDecoder(), [], 0
     while at < len(output.rstrip()):
-        found, at = decoder.raw_decode(output, at)
+        document, at = decoder.raw_decode(output, at)
+        found.append(document)
         at += len(output[at:]) - len(output[at:].lstrip())
     return found
 
@@ -102,9 +108,13 @@ def test_a_webhook_is_added_and_events_are_read(run):
     assert json.loads(run(shown("/docs/webhooks", "/api/v1/events?cursor=")))["success"]
 
 
-def test_a_slot_is_found_held_and_booked(run):
-    booked = last_json(run(shown("/docs/scheduling", "part_of_day"), "bash"))
-    assert Appointment.objects.get().pk == booked["data"]["id"]
+def test_the_commands_of_scheduling_succeed_from_top_to_bottom(run):
+    blocks = re.findall(r"```bash\n(.*?)```", find_article("scheduling").text, re.S)
+    assert len(blocks) > 8
+    responses = all_json(run("\n".join(blocks), "bash"))
+    assert len(responses) > 10
+    assert [body for body in responses if not body["success"]] == []
+    assert Appointment.objects.get().confirmation == "confirmed"
 
 
 def test_a_series_is_previewed_and_booked(run):

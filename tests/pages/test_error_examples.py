@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -10,6 +11,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from appointments.availability import UnavailabilityReason
 from appointments.holds import MAX_OPEN_HOLDS
 from appointments.models import Appointment, Hold
 from appointments.waitlist import operations as waitlist
@@ -31,7 +33,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 _ENTRY = re.compile(r"^### (\w+)\n(.*?)(?=^#|\Z)", re.M | re.S)
 _BLOCK = re.compile(r"```(http|sh)\n(.*?)\n```", re.S)
-BLOCKS = {code: _BLOCK.search(entry) for code, entry in _ENTRY.findall(find_article("errors").text)}
+PAGE = find_article("errors").text
+BLOCKS = {code: _BLOCK.search(entry) for code, entry in _ENTRY.findall(PAGE)}
 EXAMPLES = {code: block[2] for code, block in BLOCKS.items() if block and block[1] == "http"}
 # What no request to the API causes by itself.
 WITHOUT = {
@@ -203,3 +206,29 @@ def test_causes_the_error(code, business, api_key, shop, causes):
     browser.force_login(factories.make_user(business))
     response = send(EXAMPLES[code], api_key, shop, browser.cookies["sessionid"].value)
     assert response.json()["code"] == code, response.content
+
+
+def test_the_first_example_is_a_response(business, api_key, shop):
+    shown = json.loads(re.search(r"```json\n(.*?)```", PAGE, re.S)[1])
+    body = send(EXAMPLES[shown["code"]], api_key, shop).json()
+    day = str(shop["day"])
+    assert body["message"] == shown["message"].replace("2026-03-02", day)
+    assert body["errors"] == {"start_time": [body["message"]]}
+    assert body["meta"].keys() == shown["meta"].keys()
+    assert body["meta"]["reason"] == shown["meta"]["reason"]
+    assert body["meta"]["alternatives"][0].keys() == shown["meta"]["alternatives"][0].keys()
+
+
+def test_meta_reason_has_the_documented_values():
+    text = " ".join(PAGE.partition("`meta.reason` names it")[2].partition("Times in")[0].split())
+    assert set(re.findall(r"`([a-z_]+)`", text)) == {
+        reason.value for reason in UnavailabilityReason
+    }
+
+
+def test_the_example_of_the_request_log_is_a_response(api_key):
+    page = find_article("request-log").text
+    shown = json.loads(re.search(r"```json\n(.*?)```", page, re.S)[1])
+    body = Client(headers={"X-API-Key": api_key}).get("/api/v1/customers/999999999").json()
+    names = ("success", "code", "message", "errors")
+    assert {name: body[name] for name in names} == {name: shown[name] for name in names}

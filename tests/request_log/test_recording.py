@@ -57,6 +57,20 @@ class TestEveryRequest:
         assert (entry.status, entry.error_code, entry.path_template) == (status, code, template)
         assert entry.request_body == entry.response_body == ""
 
+    @pytest.mark.parametrize("method", ("get", "post"))
+    def test_of_a_page_of_the_browsable_api_has_the_code_that_it_shows(self, business, method):
+        browser = Client()
+        browser.force_login(factories.make_user(business))
+        send = getattr(browser, method)
+        page = send(
+            "/api/v1/customers?colour=red", headers={"Accept": "text/html,application/xhtml+xml"}
+        )
+        assert page["Content-Type"].startswith("text/html")
+        entry = logged()
+        assert (entry.status, entry.error_code) == (page.status_code, page.data["code"])
+        shown = json.loads(entry.response_body)["code"] if method == "post" else ""
+        assert shown == (page.data["code"] if method == "post" else "")
+
     def test_of_an_unknown_key_is_logged_for_no_business(self, business, client_of):
         assert client_of("kv_live_nonsense").get("/api/v1/customers").status_code == 401
         assert recording.flush() == 0

@@ -41,6 +41,15 @@ DOCS = python_sdk.FOLDER.parent.parent / "docs" / "sdks.md"
 DOCUMENTED = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.S)[:-1]
 
 
+def test_the_docs_name_every_resource():
+    source = (python_sdk.FOLDER / "src/kaivox/_generated/resources.py").read_text(encoding="utf-8")
+    resources = re.findall(r"def (\w+)\(self\) -> (?!Async)\w+Resource:", source)
+    assert len(resources) > 15
+    table = DOCS.read_text(encoding="utf-8").partition("| Endpoint |")[2].partition("\n\n")[0]
+    named = {name.partition(".")[0] for name in re.findall(r"`([a-z]+)[`.]", table)}
+    assert set(resources) <= named
+
+
 @pytest.mark.django_db(transaction=True)
 class TestAgainstServer:
     def test_uses_every_resource(self, live_server, clinic, api_key):

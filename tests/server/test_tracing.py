@@ -317,7 +317,7 @@ class TestSettings:
         assert done.returncode == 1
         assert done.stderr == (
             "kaivox: OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed: "
-            "pip install -r requirements-telemetry.txt.\n"
+            ".venv/bin/python -m pip install -r requirements-telemetry.txt.\n"
         )
 
     def test_a_collector_that_is_away_is_logged_once_and_delays_no_exit(self, tmp_path):

@@ -77,11 +77,19 @@ class TestCreate:
         assert not Closure.objects.exists()
 
     @pytest.mark.parametrize(
-        "change", ({"last_date": "2030-12-24"}, {"from_time": "12:00", "until_time": "12:00"})
+        ("change", "field"),
+        (
+            ({"last_date": "2030-12-24"}, "last_date"),
+            ({"last_date": "2030-12-24", "until_time": "12:00"}, "last_date"),
+            ({"from_time": "12:00", "until_time": "12:00"}, "until_time"),
+            ({"until_time": "00:00"}, "until_time"),
+            ({"from_time": "24:00"}, "from_time"),
+        ),
     )
-    def test_rejects_an_end_before_the_start(self, client, change):
+    def test_rejects_an_end_before_the_start(self, client, change, field):
         response = client.post(URL, NEW | change)
         assert (response.status_code, response.json()["code"]) == (422, "impossible_hours")
+        assert list(response.json()["errors"]) == [field]
         assert events() == []
 
 

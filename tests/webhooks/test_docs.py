@@ -20,12 +20,13 @@ import pytest
 from tests import npm
 from tests.factories import make_endpoint, make_event
 from webhooks import signing
-from webhooks.event_types import EVENT_TYPES
+from webhooks.event_types import EVENT_SCOPES, EVENT_TYPES
 from webhooks.models import Attempt, AttemptOutcome
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
-DOCS = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
+FOLDER = Path(__file__).parents[2] / "docs"
+DOCS = (FOLDER / "webhooks.md").read_text()
 
 
 def snippet(name: str) -> str:
@@ -143,6 +144,13 @@ class TestFeed:
 class TestWords:
     def test_name_every_event_type(self):
         assert [name for name in EVENT_TYPES if f"`{name}`" not in DOCS] == []
+
+    @pytest.mark.parametrize("page", ("webhooks.md", "zapier.md"))
+    def test_name_the_read_scope_of_every_event_type(self, page):
+        text = (FOLDER / page).read_text()
+        triggers = re.search(r"^\| triggers .*$", text, re.M)
+        text = triggers[0] if triggers else text
+        assert [scope for scope in EVENT_SCOPES if f"`{scope}`" not in text] == []
 
     def test_name_every_error_class(self):
         silent = {AttemptOutcome.IN_FLIGHT, AttemptOutcome.SUCCEEDED, AttemptOutcome.HTTP_ERROR}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kaivox.api.values import IDEMPOTENCY_KEY, LONGEST_IDEMPOTENCY_KEY
-from kaivox.errors import DomainError
+from kaivox.errors import DomainError, NotFound
 
 Schema = dict[str, Any]
 
@@ -196,7 +196,7 @@ _COMMON: Final[dict[int, dict[str, str]]] = {
         "business_suspended": "This business is suspended.",
         "https_required": "Use https: over http your key can be read on its way.",
     },
-    404: {"not_found": "There is nothing here."},
+    404: {"not_found": NotFound.message},
     406: {"not_acceptable": "Nothing that Accept names is served here."},
     409: {"idempotency_in_progress": "The first request with this Idempotency-Key is running."},
     411: {"length_required": "Send the body with a Content-Length."},

@@ -130,7 +130,7 @@ export class WaitlistFull extends ConflictError {}
 /** 409 `resource_in_use`: The resource has appointments. Make it inactive. */
 export class ResourceInUse extends ConflictError {}
 
-/** 422 `impossible_hours`: Working hours contradict each other. Fix one of the two. */
+/** 422 `impossible_hours`: Working hours, time off or a closure contradict each other or end too early. Fix what `errors` names. */
 export class ImpossibleHours extends UnprocessableError {}
 
 /** 409 `customer_exists`: Same phone or e-mail as another customer. Use `meta.existing_id`. */

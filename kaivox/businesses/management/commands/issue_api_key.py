@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from kaivox.api.values import parse_instant
-from kaivox.businesses.auth.scopes import ALL_SCOPES
+from kaivox.businesses.auth.scopes import ALL_SCOPES, OVERRIDE_SCOPE
 from kaivox.businesses.management.businesses import business_with_slug
 from kaivox.businesses.operations import issue_api_key
 from kaivox.errors import Invalid, sentences
@@ -33,7 +33,7 @@ class Command(BaseCommand):
             "--scope",
             action="append",
             metavar="SCOPE",
-            help=f"May be repeated; default all: {', '.join(ALL_SCOPES)}",
+            help=f"May be repeated. Default: {', '.join(ALL_SCOPES)}. Only by name: {OVERRIDE_SCOPE}",
         )
         parser.add_argument(
             "--expires", metavar="WHEN", help="2027-01-31, 2027-01-31T12:00:00Z, or 90d from now"

@@ -237,7 +237,7 @@ class ResourceInUse(ConflictError):
 
 
 class ImpossibleHours(UnprocessableError):
-    """422 `impossible_hours`: working hours contradict each other. Fix one of the two."""
+    """422 `impossible_hours`: working hours, time off or a closure contradict each other or end too early. Fix what `errors` names."""
 
 
 class CustomerExists(ConflictError):
