@@ -95,7 +95,7 @@ class TestConnections:
 
     def test_are_pooled_per_endpoint(self):
         with running_receiver() as receiver, ThreadPoolExecutor(16) as threads:
-            # Threads that all are the first to send each make a session, and one of these is kept.
+            # Threads that all are the first to send each make a session, and one of these is stored.
             assert send(receiver.url).succeeded
             results = list(threads.map(lambda _: send(receiver.url), range(200)))
             assert all(result.succeeded for result in results)
