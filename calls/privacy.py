@@ -28,7 +28,7 @@ from kaivox.api.fields import format_instant
 from kaivox.businesses.audit import Actor, record_audit
 from kaivox.businesses.models import Business
 from kaivox.db.encrypted_fields import DecryptionError, UndecryptableValue
-from kaivox.db.transactions import atomic_write
+from kaivox.db.transactions import advisory_lock, atomic_write
 from kaivox.db.write_ahead_log import truncate_wal
 from kaivox.errors import NotFound
 from kaivox.idempotency.models import IdempotencyRecord
@@ -144,11 +144,14 @@ def _audit(business: Business, actor: Actor, action: str, person: Customer, now:
 
 
 def _lock(business: Business, customer_id: int, now: datetime) -> Customer:
-    """The person, locked: a booking in progress has committed then and is found, and none follows.
+    """The person, locked: a booking or new call in progress has committed then and is found, and none
+    follows.
 
     In the order of all operations (docs/decisions/0041): appointments, holds with their entries of the
     waiting list, the customer. Raises NotFound.
     """
+    # First: a new call locks it before its appointments.
+    advisory_lock("caller", business.pk, _find(business, customer_id).phone)
     appointments = Appointment.objects.for_business(business).filter(customer=customer_id)
     list(appointments.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
     waits = WaitlistEntry.objects.for_business(business).filter(customer=customer_id)

@@ -8,7 +8,9 @@ from django.conf import settings
 from appointments import operations
 from appointments.models import Appointment, Hold
 from appointments.waitlist.operations import join_waitlist, offer_free_times
+from calls import operations as calls
 from calls import privacy
+from calls.call_report import CallReport
 from customers.models import Customer
 from tests import factories
 from tests.appointments.test_concurrency import NOW, START, clinic
@@ -109,4 +111,26 @@ class TestEraseCustomer:
         assert meanwhile(booking, erase(person)) == ("done", "done")
         entry.refresh_from_db()
         assert entry.status == "booked"
+        assert find_traces() == {}
+
+    def test_waits_for_the_call_of_a_known_caller(self, clinic, person, monkeypatch):
+        report = CallReport(
+            provider_call_id="z-1",
+            status="completed",
+            direction="inbound",
+            from_number=person.phone,
+            sentiment="positive",
+        )
+
+        def ingest(pause) -> None:
+            linked = calls.link_awaited
+
+            def paused(call) -> None:
+                pause()
+                linked(call)
+
+            monkeypatch.setattr(calls, "link_awaited", paused)
+            calls.ingest_call(business=person.business, provider="kaivox", report=report, now=NOW)
+
+        assert meanwhile(ingest, erase(person)) == ("done", "done")
         assert find_traces() == {}
