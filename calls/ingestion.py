@@ -69,7 +69,7 @@ def receive(*, slug: str, provider: str, incoming: Incoming, now: datetime) -> P
 
 
 def replay(*, message: ProviderMessage, now: datetime) -> ProviderMessage:
-    """Parses a stored message again with the current code."""
+    """Parses a stored message again with the current code. Raises NotFound where it was deleted meanwhile."""
     incoming = Incoming(body_of(message), message.content_type)
     message.replayed_at = now
     _read_into(message, incoming, now)
@@ -164,8 +164,8 @@ def _read_into(
         if raises:
             raise
         _store_unreadable(message, str(error))
-    except OUTAGES:
-        raise  # the provider sends it again
+    except (*OUTAGES, NotFound):
+        raise  # the provider sends it again; of a deleted message nothing may be stored
     except Exception as error:
         # The message is stored whatever error our code has: it can be replayed.
         logger.warning("A message of %s cannot be parsed", message.provider, exc_info=error)
@@ -180,13 +180,22 @@ def _store(message: ProviderMessage, report: CallReport | None, now: datetime) -
         message.call = upsert_call(
             business=message.business, provider=message.provider, report=report, now=now
         )
-    message.save()
+    _save(message)
 
 
 @atomic_write
 def _store_unreadable(message: ProviderMessage, error: str) -> None:
     message.state = ProviderMessage.State.UNREADABLE
     message.error = error.replace("\x00", "")[:2000]
+    _save(message)
+
+
+def _save(message: ProviderMessage) -> None:
+    """Raises NotFound where a stored message was deleted meanwhile, with an erased person or an old
+    transcript: `save` would insert it again. Call it after the call is locked, as erasure locks it first."""
+    stored = ProviderMessage.objects.filter(pk=message.pk).select_for_update(no_key=True)
+    if message.pk is not None and not stored.values_list("pk"):
+        raise NotFound
     message.save()
 
 

@@ -219,6 +219,9 @@ def _customer_of(call: Call, name: str, now: datetime) -> Customer | None:
     number = call.caller_number
     if not number.startswith("+"):
         return None
+    if call._state.adding:
+        # One who is erased at the same moment: `calls.privacy` waits for this call, or this for it.
+        advisory_lock("caller", call.business_id, number, shared=True)
     if call.direction == "outbound":
         return Customer.objects.for_business(call.business).with_phone(number).first()
     try:

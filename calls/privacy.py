@@ -12,6 +12,7 @@ from django.db import transaction
 
 from appointments.models import Appointment
 from appointments.serializers import AppointmentSerializer
+from appointments.waitlist.models import WaitlistEntry
 from appointments.waitlist.operations import entries as waitlist_entries
 from appointments.waitlist.operations import leave_waitlist
 from appointments.waitlist.serializers import WaitlistEntrySerializer
@@ -27,7 +28,7 @@ from kaivox.api.fields import format_instant
 from kaivox.businesses.audit import Actor, record_audit
 from kaivox.businesses.models import Business
 from kaivox.db.encrypted_fields import DecryptionError, UndecryptableValue
-from kaivox.db.transactions import atomic_write
+from kaivox.db.transactions import advisory_lock, atomic_write
 from kaivox.db.write_ahead_log import truncate_wal
 from kaivox.errors import NotFound
 from kaivox.idempotency.models import IdempotencyRecord
@@ -70,7 +71,7 @@ def erase_customer(
     Also in stored events, provider messages, idempotency records, the request log and the admin's log, and under the
     person's former names and numbers. Receivers of webhooks are notified by `customer.erased`.
     """
-    person = _find(business, customer_id)
+    person = _lock(business, customer_id, now)
     found = personal_data_of(person)
     erased = customers.erase_customer(business=business, customer_id=person.pk, now=now)
     Appointment.objects.filter(pk__in=found.objects["appointment"]).update(
@@ -140,6 +141,27 @@ def _audit(business: Business, actor: Actor, action: str, person: Customer, now:
     record_audit(
         business=business, actor=actor, action=action, subject=subject, about=person, now=now
     )
+
+
+def _lock(business: Business, customer_id: int, now: datetime) -> Customer:
+    """The person, locked: a booking or new call in progress has committed then and is found, and none
+    follows.
+
+    In the order of all operations (docs/decisions/0041): appointments, holds with their entries of the
+    waiting list, the customer. Raises NotFound.
+    """
+    # First: a new call locks it before its appointments.
+    advisory_lock("caller", business.pk, _find(business, customer_id).phone)
+    appointments = Appointment.objects.for_business(business).filter(customer=customer_id)
+    list(appointments.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
+    waits = WaitlistEntry.objects.for_business(business).filter(customer=customer_id)
+    for entry_id in list(waits.order_by("pk").values_list("pk", flat=True)):
+        leave_waitlist(business=business, entry_id=entry_id, now=now)
+    rows = Customer.objects.for_business(business).select_for_update(no_key=True)
+    person: Customer | None = rows.filter(pk=customer_id).first()
+    if person is None:
+        raise NotFound
+    return person
 
 
 def _find(business: Business, customer_id: int) -> Customer:

@@ -23,6 +23,7 @@ from webhooks.models import (
     DisabledReason,
     Endpoint,
 )
+from webhooks.querysets import unless_delivered
 
 # The latest attempts that count. The sample bounds the cost of the query for an endpoint with a
 # thousand attempts a minute.
@@ -132,7 +133,7 @@ def cancel_stranded(*, now: datetime) -> int:
 
 def _cancel(deliveries: QuerySet[Delivery], now: datetime) -> int:
     return deliveries.filter(status=DeliveryStatus.PENDING).update(
-        status=DeliveryStatus.CANCELLED, retry_at=None, updated_at=now
+        status=unless_delivered(DeliveryStatus.CANCELLED), retry_at=None, updated_at=now
     )
 
 

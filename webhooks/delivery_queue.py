@@ -30,6 +30,7 @@ from kaivox.db.transactions import atomic_write
 from webhooks.attempt_headers import attempt_headers
 from webhooks.custom_headers import headers_of, masked
 from webhooks.models import Attempt, AttemptOutcome, Delivery, DeliveryStatus, Endpoint
+from webhooks.querysets import unless_delivered
 from webhooks.rate_limits import RateAllowances
 
 logger = logging.getLogger(__name__)
@@ -313,7 +314,10 @@ def release_expired_leases(*, now: datetime) -> int:
     exhausted = Q(loss_count__gte=MAX_LOST_ATTEMPTS - 1)
     rows = Delivery.objects.filter(pk__in=ids, status=DeliveryStatus.IN_FLIGHT)
     rows.filter(exhausted).update(
-        **released, retry_at=None, status=DeliveryStatus.EXHAUSTED, next_attempt_at=now
+        **released,
+        retry_at=None,
+        status=unless_delivered(DeliveryStatus.EXHAUSTED),
+        next_attempt_at=now,
     )
     rows.filter(~exhausted).update(**released, status=DeliveryStatus.PENDING, next_attempt_at=now)
     logger.warning("%d webhook deliveries lost their worker and are due again", len(ids))

@@ -5,10 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Self
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Case, Exists, OuterRef, Q, Value, When
 
 from kaivox.businesses.models import ApiKey, BusinessQuerySet
 from webhooks.choices import AttemptTrigger, DeliveryStatus
+
+
+def unless_delivered(status: DeliveryStatus) -> Case:
+    """`status`, or SUCCEEDED for a delivery that has succeeded before: what another attempt of it comes to
+    does not change that."""
+    succeeded = When(delivered_at__isnull=False, then=Value(DeliveryStatus.SUCCEEDED))
+    return Case(succeeded, default=Value(status))
 
 
 class EndpointQuerySet(BusinessQuerySet):

@@ -13,12 +13,12 @@ _BATCH_SIZE: Final = 1000
 
 
 def delete_in_batches(rows: QuerySet[Any]) -> int:
-    """Deletes `rows`, to which no other row may refer, without the model's own `delete`. Returns how many."""
+    """Deletes `rows`, to which no other row may refer, without the model's own `delete`; they are compared
+    with their filters again in the transaction. Returns how many."""
     count = 0
     while ids := list(rows.order_by("pk").values_list("pk", flat=True)[:_BATCH_SIZE]):
         with write_transaction():
-            delete_without_model(rows.model._base_manager.filter(pk__in=ids))
-        count += len(ids)
+            count += delete_without_model(rows.filter(pk__in=ids))
     return count
 
 

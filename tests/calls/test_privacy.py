@@ -123,6 +123,17 @@ class TestEraseCustomer:
         if shown := {"customer_id", "customer_name", "phone"} & set(EVENT_TYPES[name].example):
             assert name.partition(".")[0] in privacy.REDACTIONS, shown
 
+    @pytest.mark.parametrize("state", ("read", "unreadable"))
+    def test_holds_where_a_message_of_theirs_is_being_replayed(self, business, person, state):
+        """A message that is replayed is read before it is stored again: meanwhile it may be deleted."""
+        message = ProviderMessage.objects.filter(state=state).first()
+        calls = Call.objects.count()
+        privacy.erase_customer(business=business, customer_id=person.pk, now=NOW)
+        with pytest.raises(NotFound):
+            ingestion.replay(message=message, now=NOW)
+        assert find_traces() == {}
+        assert Call.objects.count() == calls
+
     def test_takes_the_person_off_the_waiting_list(self, business, person):
         privacy.erase_customer(business=business, customer_id=person.pk, now=NOW)
         assert [row.status for row in WaitlistEntry.objects.all()] == ["cancelled"]

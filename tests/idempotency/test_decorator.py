@@ -11,6 +11,7 @@ from django.db import OperationalError, connection
 from kaivox.api.openapi.components import PARAMETERS
 from kaivox.api.values import IDEMPOTENCY_KEY, LONGEST_IDEMPOTENCY_KEY
 from kaivox.businesses.models import ApiKey
+from kaivox.db import batches
 from kaivox.idempotency import operations
 from kaivox.idempotency.models import IdempotencyRecord
 from kaivox.idempotency.operations import LEASE
@@ -176,3 +177,21 @@ class TestPrune:
             )
         assert operations.prune(now=NOW) == 1
         assert IdempotencyRecord.objects.get().key == "23"
+
+    def test_keeps_one_that_is_used_again_meanwhile(self, business, monkeypatch):
+        """Between the search for old records and their deletion another request gets the key."""
+        old = NOW - timedelta(hours=25)
+        held = operations.acquire(business=business, key="k", fingerprint="f", scopes=[], now=old)
+        operations.store_response(held, status=201, answer="{}")
+        transaction = batches.write_transaction
+
+        def use_again():
+            again = operations.acquire(
+                business=business, key="k", fingerprint="f", scopes=[], now=NOW
+            )
+            operations.store_response(again, status=201, answer="{}")
+            return transaction()
+
+        monkeypatch.setattr(batches, "write_transaction", use_again)
+        assert operations.prune(now=NOW) == 0
+        assert IdempotencyRecord.objects.get().created_at == NOW

@@ -9,8 +9,9 @@ import pytest
 from django.utils import timezone
 
 from tests.factories import make_endpoint, make_event
-from webhooks.delivery_queue import claim_due
+from webhooks.delivery_queue import MAX_LOST_ATTEMPTS, claim_due, release_expired_leases
 from webhooks.models import Delivery, Endpoint
+from webhooks.operations import redeliver, replay, update_endpoint
 
 pytestmark = pytest.mark.django_db
 
@@ -49,6 +50,39 @@ class TestOpenBreaker:
         endpoint.refresh_from_db()
         assert endpoint.breaker_until is None
         assert set(Delivery.objects.values_list("status", flat=True)) == {"succeeded"}
+
+
+class TestOfASuccessfulDelivery:
+    """What a subscriber has received is not missed, whatever becomes of another attempt."""
+
+    @pytest.fixture
+    def delivery(self, business, endpoint, deliver):
+        make_event(business)
+        deliver()
+        delivery = Delivery.objects.get()
+        assert delivery.status == "succeeded"
+        return redeliver(delivery=delivery, now=timezone.now())
+
+    def recovered(self, endpoint):
+        since = timezone.now() - timedelta(hours=1)
+        return replay(endpoint=endpoint, since=since, now=timezone.now())
+
+    def test_it_stays_one_where_the_endpoint_is_switched_off(self, endpoint, delivery):
+        endpoint = update_endpoint(endpoint=endpoint, is_active=False, now=timezone.now())
+        delivery.refresh_from_db()
+        assert delivery.status == "succeeded"
+        endpoint = update_endpoint(endpoint=endpoint, is_active=True, now=timezone.now())
+        assert self.recovered(endpoint) == 0
+
+    def test_it_stays_one_where_workers_are_lost(self, endpoint, delivery):
+        now = timezone.now()
+        for _ in range(MAX_LOST_ATTEMPTS):
+            assert claim_due(limit=10, now=now)
+            now += timedelta(hours=1)
+            assert release_expired_leases(now=now) == 1
+        delivery.refresh_from_db()
+        assert delivery.status == "succeeded"
+        assert self.recovered(endpoint) == 0
 
 
 class TestTestEvents:

@@ -6,12 +6,14 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
 from kaivox.errors import Invalid, NotFound, PreconditionFailed
+from tests.appointments.test_lock_order import meanwhile
 from tests.factories import make_business, make_endpoint, make_event
-from webhooks import operations
+from webhooks import missed_events, operations
 from webhooks.models import Delivery, Endpoint, Event
 from webhooks.retention import prune
 
@@ -242,6 +244,41 @@ class TestReplay:
         Delivery.objects.all().delete()
         since = NOW - timedelta(hours=1)
         assert operations.replay(endpoint=endpoint, since=since, now=timezone.now()) == 0
+
+    def test_ends_where_the_endpoint_is_switched_off(self, business, monkeypatch):
+        endpoint = make_endpoint(business)
+        for _ in range(3):
+            make_event(business)
+        Delivery.objects.all().delete()
+        monkeypatch.setattr(operations, "_REPLAY_BATCH_SIZE", 1)
+        monkeypatch.setattr(
+            missed_events,
+            "wake_workers_on_commit",
+            lambda: operations.update_endpoint(endpoint=endpoint, is_active=False, now=NOW),
+        )
+        since, now = NOW - timedelta(hours=1), timezone.now()
+        assert operations.replay(endpoint=endpoint, since=since, now=now) == 1
+        assert list(Delivery.objects.values_list("status", flat=True)) == ["cancelled"]
+
+    @pytest.mark.skipif(settings.EMBEDDED, reason="SQLite has one writer at a time")
+    @pytest.mark.django_db(transaction=True)
+    def test_of_two_at_once_each_event_is_queued_once(self, business, monkeypatch):
+        endpoint = make_endpoint(business)
+        make_event(business)
+        Delivery.objects.all().delete()
+        counts = []
+
+        def recover():
+            since, now = NOW - timedelta(hours=1), timezone.now()
+            counts.append(operations.replay(endpoint=endpoint, since=since, now=now))
+
+        def first(pause):
+            monkeypatch.setattr(missed_events, "wake_workers_on_commit", pause)
+            recover()
+
+        assert meanwhile(first, recover) == ("done", "done")
+        assert sorted(counts) == [0, 1]
+        assert Delivery.objects.count() == 1
 
 
 class TestPrune:

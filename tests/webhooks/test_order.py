@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from tests.factories import make_endpoint, make_event
-from webhooks import operations
+from webhooks import missed_events, operations
 from webhooks.backlog import oldest_due_seconds
 from webhooks.delivery_queue import claim_due
 from webhooks.delivery_results import record_results
@@ -99,6 +100,25 @@ class TestOrder:
         Delivery.objects.filter(event__type="appointment.booked").delete()
         operations.replay(endpoint=ordered, since=later(-1), until=later(1), now=NOW)
         assert send(OK) == ["appointment.booked 1"]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_failed_one_is_recovered_before_those_that_followed_while_it_was_off(
+        self, business, ordered, monkeypatch
+    ):
+        at = later(3600)
+        record(business, "appointment.booked 1")
+        send(DeliveryResult(AttemptOutcome.HTTP_ERROR, 410))  # switches it off
+        record(business, "appointment.cancelled 1")
+        ordered.refresh_from_db()
+        ordered = operations.update_endpoint(endpoint=ordered, is_active=True, now=at)
+        sent = []
+        # A worker that is awake claims what each transaction has queued.
+        monkeypatch.setattr(
+            missed_events, "wake_workers_on_commit",
+            lambda: transaction.on_commit(lambda: sent.extend(send(OK, at))),
+        )  # fmt: skip
+        operations.replay(endpoint=ordered, since=later(-1), until=at, now=at)
+        assert [*sent, *send(OK, at)] == ["appointment.booked 1", "appointment.cancelled 1"]
 
     def test_other_endpoints_do_not_wait(self, business):
         make_endpoint(business, max_in_flight=16)
