@@ -191,9 +191,6 @@ if EMBEDDED:
         MIDDLEWARE.index("kaivox.server.health.HealthChecks"), "kaivox.api.compression.Compress"
     )
 
-# Every request opens the storage. Django's default also tries a cookie, whose signing key it derives each time.
-MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
-
 ROOT_URLCONF = "kaivox.urls"
 WSGI_APPLICATION = "kaivox.wsgi.application"
 APPEND_SLASH = False  # both spellings are routed, as a redirect would lose the body of a POST

@@ -2,10 +2,10 @@
 longer. A database that has run all of them, or some, does not run this one, but the rest of them."""
 
 import django.db.models.deletion
-from django.contrib.postgres.operations import BtreeGistExtension
 from django.db import migrations, models
 
 import appointments.no_overlap
+from kaivox.db.migrations import on_postgresql
 
 
 class Migration(migrations.Migration):
@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        BtreeGistExtension(),
+        on_postgresql("CREATE EXTENSION IF NOT EXISTS btree_gist"),
         migrations.CreateModel(
             name="AppointmentSeries",
             fields=[

@@ -2,7 +2,6 @@
 longer. A database that has run all of them, or some, does not run this one, but the rest of them."""
 
 import django.db.models.deletion
-from django.contrib.postgres.operations import BtreeGinExtension
 from django.db import migrations, models
 
 import kaivox.db.encrypted_fields
@@ -35,7 +34,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        BtreeGinExtension(),
+        on_postgresql("CREATE EXTENSION IF NOT EXISTS btree_gin"),
         migrations.CreateModel(
             name="Call",
             fields=[

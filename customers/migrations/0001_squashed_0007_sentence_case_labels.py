@@ -5,7 +5,6 @@ from decimal import Decimal
 
 import django.db.models.deletion
 import django.db.models.functions.text
-from django.contrib.postgres.operations import TrigramExtension
 from django.db import migrations, models
 
 import kaivox.db.folded_text
@@ -30,7 +29,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        TrigramExtension(),
+        on_postgresql("CREATE EXTENSION IF NOT EXISTS pg_trgm"),
         migrations.CreateModel(
             name="Customer",
             fields=[
