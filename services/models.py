@@ -177,7 +177,11 @@ class Service(BusinessOwned):
         inherits_all = self.horizon_days is None and self.minimum_notice_minutes is None
         if inherits_all or self.business_id is None:
             return
-        if self.horizon_for(self.business) <= self.notice_for(self.business):
+        try:
+            is_never_bookable = self.horizon_for(self.business) <= self.notice_for(self.business)
+        except OverflowError:
+            return  # no such time exists: the limits of the columns reject the number
+        if is_never_bookable:
             own = "minimum_notice_minutes" if self.horizon_days is None else "horizon_days"
             message = (
                 "The horizon must be longer than the minimum notice, or nothing could be booked."

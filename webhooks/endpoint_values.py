@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from django.db import transaction
 
@@ -13,10 +14,12 @@ from kaivox.businesses.audit import Actor, record_audit
 from kaivox.businesses.models import ApiKey
 from kaivox.db.encrypted_fields import DecryptionError
 from kaivox.errors import Invalid
-from webhooks.custom_headers import check_headers, headers_of, pack
+from webhooks.custom_headers import MASK, check_headers, headers_of, pack
 from webhooks.event_types import ALL_EVENTS, EVENT_TYPES, normalise
 from webhooks.models import Endpoint
 from webhooks.ssrf import BadDestination, check_url
+
+_WRITE_AGAIN: Final = "Write the values again, or no headers: the URL has another host, which would receive the stored ones."
 
 
 def checked_url(url: str) -> str:
@@ -42,12 +45,27 @@ def canonical_types(
     return [ALL_EVENTS] if ALL_EVENTS in found else found
 
 
-def packed_headers(headers: Mapping[str, str], endpoint: Endpoint) -> str | None:
+def header_changes(
+    headers: Mapping[str, str] | None, endpoint: Endpoint, *, url: str | None
+) -> dict[str, Any]:
+    """The changed columns of the custom headers. Raises Invalid where another host at `url` would receive
+    stored values: moving an endpoint to a server of one's own would reveal what is masked everywhere."""
     try:
         stored = headers_of(endpoint)
     except DecryptionError:
         stored = {}
-    return pack(check_headers(headers, stored=stored))
+    uses_stored = stored and (headers is None or MASK in headers.values())
+    if url is not None and uses_stored and _is_elsewhere(url, endpoint.url):
+        raise Invalid(errors={"headers": [_WRITE_AGAIN]})
+    if headers is None:
+        return {}
+    return {"custom_headers": pack(check_headers(headers, stored=stored))}
+
+
+def _is_elsewhere(url: str, former: str) -> bool:
+    """Whether `url` has another host than `former`, or no TLS where that has it."""
+    new, old = urlsplit(url), urlsplit(former)
+    return new.hostname != old.hostname or (old.scheme, new.scheme) == ("https", "http")
 
 
 def creator_columns(actor: Actor) -> dict[str, Any]:

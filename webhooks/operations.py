@@ -25,7 +25,7 @@ from webhooks.endpoint_values import (
     canonical_types,
     checked_url,
     creator_columns,
-    packed_headers,
+    header_changes,
 )
 from webhooks.event_bodies import new_event
 from webhooks.event_filters import check_filters, matches
@@ -244,8 +244,8 @@ def update_endpoint(
             changes["url"] = checked_url(url)  # changed since `endpoint` was read
         before = {name: getattr(locked, name) for name in (*changes, "is_active")}
         shown_before = masked_headers_of(locked)
-        if headers is not None:
-            changes["custom_headers"] = packed_headers(headers, locked)
+        if headers is not None or "url" in changes:
+            changes |= header_changes(headers, locked, url=changes.get("url"))
         changed = {name for name in changes if changes[name] != before.get(name)}
         if (is_active and not locked.is_active) or changed & ROUTING_COLUMNS:
             changes |= creator_columns(actor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Self
 
@@ -37,6 +38,14 @@ class EndpointQuerySet(BusinessQuerySet):
 class DeliveryQuerySet(BusinessQuerySet):
     def due(self, now: datetime) -> Self:
         return self.filter(status=DeliveryStatus.PENDING, next_attempt_at__lte=now)
+
+    def unfinished(self) -> Self:
+        """Deliveries that wait for an attempt or are in flight."""
+        return self.filter(status__in=(DeliveryStatus.PENDING, DeliveryStatus.IN_FLIGHT))
+
+    def of_types(self, names: Sequence[str]) -> Self:
+        """Deliveries of events of these types, without test events."""
+        return self.filter(event__type__in=names, event__is_test=False)
 
     def failing(self) -> Self:
         """Deliveries that failed: those without a retry left, and those that wait for one."""

@@ -94,6 +94,8 @@ class EndpointViewSet(ReadViewSet):
         }:
             names = changes.get("event_types") or endpoint.event_types
             self._require_scopes_of(names, "to have such events sent")
+        if "url" in changes:
+            self._require_scopes_of(self._types_on_their_way(endpoint), "to have such events sent")
         changed = operations.update_endpoint(
             endpoint=endpoint,
             expected=self.expected_version(endpoint),
@@ -163,6 +165,17 @@ class EndpointViewSet(ReadViewSet):
     def _require_scopes_of(self, names: Iterable[str], purpose: str) -> None:
         for scope in read_scopes_of(names):
             require_scope(self.request.auth, scope, purpose=purpose)
+
+    def _types_on_their_way(self, endpoint: Endpoint) -> list[str]:
+        """Of events that would be sent to another URL: what it subscribes to while it is active, and one
+        that still waits and whose type the caller may not read, if there is any."""
+        caller: Any = self.request.auth
+        hidden = [one.name for one in EVENT_TYPES.values() if not caller.has_scope(one.read_scope)]
+        subscribed = endpoint.event_types if endpoint.is_active else []
+        if not hidden:
+            return subscribed
+        waiting = Delivery.objects.filter(endpoint=endpoint).unfinished().of_types(hidden)
+        return [*subscribed, *waiting.values_list("event__type", flat=True)[:1]]
 
     def _show_secret(self, endpoint: Endpoint, **kwargs: Any) -> EnvelopeResponse:
         shown = EndpointWithSecretSerializer.render(endpoint)

@@ -9,6 +9,7 @@ from io import StringIO
 from typing import Any, Final, cast
 
 from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Max, QuerySet
@@ -69,7 +70,12 @@ class AuditEntryAdmin(BusinessOwnedAdmin):
             raise PermissionDenied
         if format not in _CONTENT_TYPES:
             raise Http404
-        rows = self.get_changelist_instance(request).get_queryset(request).order_by("-pk")
+        try:
+            listed = self.get_changelist_instance(request)
+        except IncorrectLookupParameters:
+            messages.error(request, "The filter of the list is not valid.")
+            return HttpResponseRedirect(reverse("admin:businesses_auditentry_changelist"))
+        rows = listed.get_queryset(request).order_by("-pk")
         # Without the entry of this export, as the rows are read after it is written.
         last = rows.order_by().aggregate(last=Max("pk"))["last"] or 0
         found = rows.order_by().filter(pk__lte=last).values("business")
@@ -81,8 +87,8 @@ class AuditEntryAdmin(BusinessOwnedAdmin):
             )
         except TooManyStreams as error:
             messages.error(request, error.message)
-            listed = reverse("admin:businesses_auditentry_changelist")
-            return HttpResponseRedirect(f"{listed}?{request.GET.urlencode()}")
+            url = reverse("admin:businesses_auditentry_changelist")
+            return HttpResponseRedirect(f"{url}?{request.GET.urlencode()}")
         try:
             self._record(request, exported, format)
         except BaseException:

@@ -22,6 +22,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from kaivox.admin.business_choice import (
+    IdsField,
     TenantAutocompleteSelect,
     choice_page,
     chosen_business,
@@ -192,6 +193,7 @@ class MembershipPermissionMixin(_Access):
         self, db_field: models.ManyToManyField[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> Any:
         self._limit_choices(db_field, request, kwargs)
+        kwargs.setdefault("form_class", IdsField)
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def _may(self, request: HttpRequest, roles: Collection[str], obj: Any) -> bool:

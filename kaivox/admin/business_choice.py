@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils.http import urlencode
@@ -15,6 +17,10 @@ from kaivox.businesses.models import Business
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
+
+    _ModelMultipleChoiceField = ModelMultipleChoiceField[Any]
+else:
+    _ModelMultipleChoiceField = ModelMultipleChoiceField
 
 # With more than these the form comes first, and rejects rows of another business.
 MAX_CHOICES: Final = 500
@@ -30,6 +36,24 @@ class TenantAutocompleteSelect(AutocompleteSelect):
         if self.business_id is None:
             return url
         return f"{url}?{urlencode({'business': self.business_id})}"
+
+    def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
+        """Without values that are no ids, from the query or a form: Django would query for them."""
+        return super().optgroups(name, [one for one in value if parse_id(str(one))], attr)
+
+
+class IdsField(_ModelMultipleChoiceField):
+    """Several rows. A value that is no id is an invalid choice: Django would query for it."""
+
+    def clean(self, value: Any) -> Any:
+        for one in value if isinstance(value, list | tuple) else ():
+            if parse_id(str(one)) is None:
+                raise ValidationError(
+                    self.error_messages["invalid_pk_value"],
+                    code="invalid_pk_value",
+                    params={"pk": one},
+                )
+        return super().clean(value)
 
 
 def searched_business(request: HttpRequest) -> int | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from operator import attrgetter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from rest_framework import serializers
 
@@ -15,6 +15,9 @@ from kaivox.api.fields import MetadataField, format_instant
 from kaivox.api.suggestions import unknown_name
 
 Reader = Callable[[Any], Any]
+
+# In place of the value of a field that the caller may not read: equal to nothing that a client sends.
+UNREADABLE: Final = object()
 
 
 def depends_on(*columns: str) -> Callable[[Reader], Reader]:
@@ -181,7 +184,7 @@ class WriteSerializer(serializers.Serializer[Any]):
         unknown = (name for name in data if name not in self.fields)
         problems: dict[str, Any] = {
             name[:100]: [
-                "It is read-only and has another value. Leave it out."
+                _read_only(shown[name])
                 if name in shown
                 else unknown_name(name, self.fields, noun=self.noun)
             ]
@@ -227,6 +230,12 @@ class WriteSerializer(serializers.Serializer[Any]):
             for name, value in data.items()
             if value is not None or name not in self.fields or self.fields[name].required
         }
+
+
+def _read_only(shown: Any) -> str:
+    """The error for a read-only field that was sent."""
+    has_other_value = " and has another value" if shown is not UNREADABLE else ""
+    return f"It is read-only{has_other_value}. Leave it out."
 
 
 def is_same(sent: Any, shown: Any) -> bool:

@@ -38,7 +38,7 @@ from kaivox.api.pagination import PARAMETERS, order_of
 from kaivox.api.renderers import CsvRenderer, EnvelopeRenderer, NdjsonRenderer, StreamedRenderer
 from kaivox.api.responses import EnvelopeResponse
 from kaivox.api.row_readers import RowReader, row_reader_for
-from kaivox.api.serializers import ReadSerializer, WriteSerializer, visible_to
+from kaivox.api.serializers import UNREADABLE, ReadSerializer, WriteSerializer, visible_to
 from kaivox.api.values import parse_id
 from kaivox.api.views import ApiView
 from kaivox.db.commit_horizon import visible_before_horizon
@@ -111,12 +111,21 @@ class BusinessViewSet(ApiView, GenericViewSet[Any]):
         sent back. `partial`: whether required fields may be left out; by default those of a PATCH may.
         Raises ValidationError by field."""
         context = {"business": self.business}
-        if change is not None:
-            context["shown"] = lambda: self.render(change)
         partial = change is not None if partial is None else partial
         serializer = serializer_class(data=self.request.data, partial=partial, context=context)
+        if change is not None:
+            context["shown"] = lambda: self._comparable(change, serializer.fields)
         serializer.is_valid(raise_exception=True)
         return serializer.validated_data
+
+    def _comparable(self, row: Any, writable: Collection[str]) -> dict[str, Any]:
+        """What a PATCH of `row` is compared with. Without the values of read-only fields where the caller
+        may not read the row: whether a guess is rejected would reveal them."""
+        shown = self.render(row)
+        if self.request.auth.has_scope(f"{self.scope}:read"):
+            return shown
+        known = {"id", *writable}
+        return {name: value if name in known else UNREADABLE for name, value in shown.items()}
 
     def show(
         self,

@@ -55,6 +55,12 @@ class TestExport:
         assert [row["subject"] for row in rows] == ["'=1+1"]
         assert json.loads(rows[0]["changes"]) == {"name": ["A", "B"]}
 
+    @pytest.mark.parametrize("query", ("at__year=99999", "at__gte=yesterday", "at__date=yesterday"))
+    def test_leads_back_to_the_list_where_the_filter_is_not_valid(self, owner, query):
+        response = owner.get(f"{LIST}export.csv?{query}", follow=True)
+        assert response.redirect_chain == [(LIST, 302)]
+        assert "The filter of the list is not valid." in response.content.decode()
+
     def test_writes_ndjson(self, business, owner):
         record(business, changes={"name": ["A", "B"]})
         (line,) = body(owner.get(f"{LIST}export.ndjson")).splitlines()

@@ -45,6 +45,39 @@ class TestRelatedRows:
         assert f">{foreign}<" not in page
 
 
+class TestImpossibleValues:
+    """Of a form that was changed, or a link: errors of the form, no crash."""
+
+    HUGE = "9" * 23
+
+    @pytest.fixture
+    def owner(self, business):
+        browser = Client()
+        browser.force_login(make_user(business))
+        return browser
+
+    @pytest.mark.parametrize("value", (HUGE, "x", "-1", "\x00"))
+    def test_of_a_searched_choice(self, owner, value):
+        path = "/admin/appointments/appointment/add/"
+        assert owner.get(path, {"customer": value, "staff": value}).status_code == 200
+        response = owner.post(path, {"customer": value, "service": value})
+        assert {"customer", "service"} <= response.context["adminform"].form.errors.keys()
+
+    @pytest.mark.parametrize("value", (HUGE, "x", "-1"))
+    def test_of_several_choices(self, owner, value):
+        response = owner.post("/admin/staff/staffmember/add/", {"services": value})
+        errors = response.context["adminform"].form.errors["services"]
+        assert errors == [f"“{value}” is not a valid value."]
+
+    def test_of_a_horizon(self, owner, business):
+        service = make_service(business)
+        path = f"/admin/services/service/{service.pk}/change/"
+        response = owner.post(path, {"horizon_days": self.HUGE, "needs_staff": "on"})
+        assert (
+            "less than or equal to" in response.context["adminform"].form.errors["horizon_days"][0]
+        )
+
+
 class TestBusinessOfANewRow:
     ADD = "/admin/appointments/appointment/add/"
 

@@ -53,6 +53,20 @@ class TestWritesWithoutRead:
         response = client.patch(f"/api/v1/appointments/{appointment.pk}", {"notes": "Late."})
         assert response.json()["data"] == {"id": appointment.pk, "notes": "Late."}
 
+    @pytest.mark.parametrize("guess", ("0.00", "12.50"))
+    def test_a_patch_does_not_tell_whether_a_guess_is_right(self, business, with_scopes, guess):
+        customer = make_customer(business, total_spent="12.50")
+        path = f"/api/v1/customers/{customer.pk}"
+        response = with_scopes("customers:write").patch(path, {"total_spent": guess})
+        assert response.status_code == 422
+        assert response.json()["errors"] == {"total_spent": ["It is read-only. Leave it out."]}
+
+    def test_a_patch_may_send_the_id_back(self, with_scopes, appointment):
+        path = f"/api/v1/appointments/{appointment.pk}"
+        body = {"id": appointment.pk, "notes": "Late."}
+        response = with_scopes("appointments:write").patch(path, body)
+        assert response.json()["data"] == body
+
     def test_a_cancellation_shows_no_more_than_that(self, with_scopes, appointment):
         response = with_scopes("appointments:write").delete(
             f"/api/v1/appointments/{appointment.pk}?reason=ill"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import tracemalloc
 from datetime import timedelta
 
 import pytest
@@ -64,6 +65,25 @@ class TestSignature:
         ):
             response = post("kaivox", body, content_type, sign=False, headers=headers)
             assert response.status_code == 401
+
+    @pytest.mark.parametrize("provider", ("vapi", "retell", "kaivox"))
+    def test_comes_before_the_body_is_parsed(self, provider):
+        body = b'{"message":[' + b"{}," * 300_000 + b"{}]}"
+        tracemalloc.start()
+        try:
+            assert post(provider, body, sign=False).status_code == 401
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 10 * len(body)
+
+    def test_by_a_secret_that_is_no_base64_is_none_of_standard_webhooks(self):
+        ProviderAccount.objects.filter(provider="kaivox").update(secret="whsec_not base64!")
+        body, content_type = sample("kaivox_completed.json")
+        stamp = str(int(NOW.timestamp()))
+        headers = {"webhook-id": "x", "webhook-timestamp": stamp, "webhook-signature": "v1,AA=="}
+        assert post("kaivox", body, content_type, sign=False, headers=headers).status_code == 401
+        assert post("kaivox", body, content_type, secret="whsec_not base64!").status_code == 200
 
     def test_of_one_business_is_worth_nothing_at_another(self, other_business):
         response = post("kaivox", *sample("kaivox_completed.json"), slug="stranger")

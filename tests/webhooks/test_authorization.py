@@ -75,6 +75,42 @@ class TestSubscribing:
         endpoint = make_endpoint(business, event_types=["call.completed"])
         assert lacks(narrow.patch(f"{HOOK}/{endpoint.pk}", body), "calls:read")
 
+    def test_another_url_needs_those_of_its_former_subscription(self, narrow, business):
+        endpoint = make_endpoint(business, event_types=["call.completed"])
+        body = {"url": "http://127.0.0.1:9/elsewhere", "event_types": ["customer.created"]}
+        assert lacks(narrow.patch(f"{HOOK}/{endpoint.pk}", body), "calls:read")
+
+    def test_another_url_needs_those_of_events_that_wait(self, narrow, business, receiver):
+        """They are sent to the URL that the endpoint has at the attempt."""
+        endpoint = make_endpoint(business, event_types=["call.completed"])
+        make_event(business, type="call.completed")
+        path, body = f"{HOOK}/{endpoint.pk}", {"url": receiver.url}
+        assert narrow.patch(path, {"event_types": ["customer.created"]}).status_code == 200
+        assert lacks(narrow.patch(path, body), "calls:read")
+        Delivery.objects.update(status="cancelled")
+        assert narrow.patch(path, body).status_code == 200
+
+    def test_another_url_of_all_types_needs_those_of_later_types_that_wait(
+        self, with_scopes, business
+    ):
+        endpoint = make_endpoint(business)
+        make_event(business, type="staff.updated")
+        client = with_scopes("webhooks:write", *TestAllTypes.READS)
+        body = {"url": "http://127.0.0.1:9/elsewhere"}
+        assert lacks(client.patch(f"{HOOK}/{endpoint.pk}", body), "staff:read")
+
+    def test_a_paused_one_can_be_moved_with_a_narrower_subscription(
+        self, narrow, business, receiver
+    ):
+        endpoint = make_endpoint(
+            business,
+            event_types=["call.completed"],
+            is_active=False,
+            disabled_reason="key_revoked",
+        )
+        body = {"url": receiver.url, "event_types": ["customer.created"]}
+        assert narrow.patch(f"{HOOK}/{endpoint.pk}", body).status_code == 200
+
     def test_other_changes_need_no_further_scope(self, narrow, business):
         endpoint = make_endpoint(business)
         body = {"description": "x", "is_active": False}

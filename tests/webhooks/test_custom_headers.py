@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
 from django.db import connection
 from django.test import Client
@@ -106,6 +108,30 @@ class TestChanging:
 
     def test_other_changes_leave_them(self, client, endpoint):
         client.patch(f"{HOOK}/{endpoint.pk}", {"description": "x"})
+        endpoint.refresh_from_db()
+        assert headers_of(endpoint) == HEADERS
+
+    @pytest.mark.parametrize("headers", (None, {"Authorization": MASK, "X-New": "1"}))
+    def test_another_host_does_not_receive_the_stored_ones(self, client, endpoint, headers):
+        body = {"url": "http://127.0.0.2:9/hook"} | ({"headers": headers} if headers else {})
+        response = client.patch(f"{HOOK}/{endpoint.pk}", body)
+        assert response.status_code == 422
+        assert "another host" in response.json()["errors"]["headers"][0]
+        former = endpoint.url
+        endpoint.refresh_from_db()
+        assert (endpoint.url, headers_of(endpoint)) == (former, HEADERS)
+
+    @pytest.mark.parametrize("headers", ({}, {"Authorization": "Bearer other"}))
+    def test_another_host_receives_those_that_are_sent_with_it(self, client, endpoint, headers):
+        body = {"url": "http://127.0.0.2:9/hook", "headers": headers}
+        assert client.patch(f"{HOOK}/{endpoint.pk}", body).status_code == 200
+        endpoint.refresh_from_db()
+        assert headers_of(endpoint) == headers
+
+    def test_another_path_of_the_host_leaves_them(self, client, endpoint):
+        parts = urlsplit(endpoint.url)
+        body = {"url": f"{parts.scheme}://{parts.hostname}:9/elsewhere"}
+        assert client.patch(f"{HOOK}/{endpoint.pk}", body).status_code == 200
         endpoint.refresh_from_db()
         assert headers_of(endpoint) == HEADERS
 
