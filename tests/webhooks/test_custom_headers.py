@@ -121,6 +121,16 @@ class TestChanging:
         endpoint.refresh_from_db()
         assert (endpoint.url, headers_of(endpoint)) == (former, HEADERS)
 
+    def test_another_host_does_not_receive_unreadable_ones(self, client, endpoint):
+        """They would be sent there once the key that encrypted them is configured again."""
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE webhooks_endpoint SET custom_headers = 'x'")
+        path = f"{HOOK}/{endpoint.pk}"
+        assert client.patch(path, {"url": "http://127.0.0.2:9/hook"}).status_code == 422
+        assert (
+            client.patch(path, {"url": "http://127.0.0.2:9/hook", "headers": {}}).status_code == 200
+        )
+
     @pytest.mark.parametrize("headers", ({}, {"Authorization": "Bearer other"}))
     def test_another_host_receives_those_that_are_sent_with_it(self, client, endpoint, headers):
         body = {"url": "http://127.0.0.2:9/hook", "headers": headers}
