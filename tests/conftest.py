@@ -80,7 +80,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     chosen = {True: [], False: []}
     for item in items:
-        chosen[part in _parts_of(item)].append(item)
+        # A module that is named on the command line is collected by both halves.
+        chosen[part in _parts_of(item) and _is_in_half(item.path, config)].append(item)
     items[:] = chosen[True]
     config.hook.pytest_deselected(items=chosen[False])
 
@@ -95,15 +96,20 @@ def _parts_of(item: pytest.Item) -> Set[str]:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leaves out the modules of the other half. And the parts of few modules do not import the others: importing
     all took 3 s of CPU."""
-    part, half = config.getoption("part"), config.getoption("half")
+    part = config.getoption("part")
     if not (collection_path.name.startswith("test_") and collection_path.suffix == ".py"):
         return None
-    is_first = collection_path.relative_to(Path(__file__).parent).parts[0] in _FIRST_HALF
-    if half and is_first != (half == "first"):
+    if not _is_in_half(collection_path, config):
         return True
     if part in {"once", "browser"}:
         return f"mark.{part}" not in collection_path.read_text(encoding="utf-8") or None
     return None
+
+
+def _is_in_half(module: Path, config: pytest.Config) -> bool:
+    half = config.getoption("half")
+    is_first = module.relative_to(Path(__file__).parent).parts[0] in _FIRST_HALF
+    return half is None or is_first == (half == "first")
 
 
 def pytest_collection_finish() -> None:
